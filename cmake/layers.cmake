@@ -1,0 +1,47 @@
+# cmake/layers.cmake - the dependency rule on one screen: a layer links what it USES and nothing else
+#
+# fc_layer(app USES ports domain)  makes the target fc_app of src/app/*.cpp, with namespace = folder.
+# A layer without sources yet is an interface target, so that the table in CMakeLists.txt is whole from the first day.
+
+add_library(fc_options INTERFACE)
+target_compile_features(fc_options INTERFACE cxx_std_23)
+target_compile_options(fc_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast -Wnon-virtual-dtor
+  $<$<BOOL:${FC_WERROR}>:-Werror>)
+target_include_directories(fc_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_link_libraries(fc_options INTERFACE Threads::Threads)
+if(FC_SANITIZE)
+  add_compile_options(-fsanitize=${FC_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${FC_SANITIZE})
+endif()
+
+function(fc_layer name)
+  cmake_parse_arguments(arg "" "" "USES;LIBRARIES" ${ARGN})
+  string(REGEX REPLACE ".*/" "" short ${name})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.hpp)
+  list(TRANSFORM arg_USES PREPEND fc_)
+  if(sources)
+    add_library(fc_${short} STATIC ${sources})
+    set(scope PUBLIC)
+  else()
+    add_library(fc_${short} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_sources(fc_${short} ${scope} FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}/src FILES ${headers})
+  set_target_properties(fc_${short} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+  target_link_libraries(fc_${short} ${scope} fc_options ${arg_USES} ${arg_LIBRARIES})
+  if(EXISTS ${CMAKE_SOURCE_DIR}/src/${name}/precompiled.hpp AND sources)
+    target_precompile_headers(fc_${short} PRIVATE ${CMAKE_SOURCE_DIR}/src/${name}/precompiled.hpp)
+  endif()
+endfunction()
+
+# The program: everything of src/cli, wiring and main, and all the layers.
+function(fc_program name)
+  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/src/main.cpp)
+    return()
+  endif()
+  file(GLOB cli CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.cpp)
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${CMAKE_SOURCE_DIR}/src/wiring.cpp ${cli})
+  target_link_libraries(${name} PRIVATE fc_http fc_sqlite fc_app fc_config fc_telemetry CLI11::CLI11)
+endfunction()

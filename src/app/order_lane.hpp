@@ -1,0 +1,121 @@
+// src/app/order_lane.hpp - the single writer of a shard: pop a batch, place it, reply
+// stop 5 of 7 on the path of one order
+#pragma once
+
+#include "base/bounded_queue.hpp"
+#include "base/time.hpp"
+#include "domain/order.hpp"
+#include "ports/observer.hpp"
+#include "ports/order_ledger.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <span>
+#include <thread>
+#include <vector>
+
+namespace firstcome::app {
+
+/// What the buyer is told: the outcome, or the fault that kept us from having one.
+using Reply = std::expected<domain::Outcome, ports::LedgerError>;
+
+struct Answer {
+    std::uint64_t ticket = 0;  ///< whose answer; the sink gave it out
+    Reply reply;
+};
+
+/// Who waits for answers: one per io thread.
+class ReplySink {
+public:
+    ReplySink() = default;
+    ReplySink(const ReplySink&) = delete;
+    ReplySink& operator=(const ReplySink&) = delete;
+    virtual ~ReplySink() = default;
+
+    /// All answers of a batch for this sink, in order of arrival; moves them out.
+    ///
+    /// Thread   a lane; must not block: one wake-up of the io thread, whatever the batch's size
+    virtual void deliver(std::span<Answer> answers) = 0;
+};
+
+/// An order on its way through the lane.
+struct Placement {
+    domain::OrderRequest request;
+    ReplySink* sink = nullptr;  ///< outlives the lane
+    std::uint64_t ticket = 0;
+    base::MonotonicTime arrived;
+};
+
+struct LaneOptions {
+    unsigned shard = 0;
+    std::size_t queue_capacity = 8192;  ///< orders that may wait; beyond it they are shed
+    std::size_t batch_size_max = 1024;  ///< orders that share one commit
+};
+
+/// One thread that owns a shard's ledger. Who comes first in its queue comes first in the sale.
+class OrderLane {
+public:
+    /// `ledger`, `clock`, `observer` outlive the lane.
+    OrderLane(
+        LaneOptions options,
+        ports::OrderLedger& ledger,
+        const base::Clock& clock,
+        ports::Observer& observer
+    );
+    ~OrderLane();
+    OrderLane(const OrderLane&) = delete;
+    OrderLane& operator=(const OrderLane&) = delete;
+
+    /// Starts the thread `fc-lane-<shard>`.
+    void start();
+
+    /// Takes as many from the front as there is room for; each of those gets exactly one answer.
+    ///
+    /// Thread   any
+    [[nodiscard]] std::size_t submit(std::span<Placement> placements);
+
+    /// Runs on the lane between two batches. False: the lane is closed, or too many wait.
+    ///
+    /// Thread   any
+    [[nodiscard]] bool run_on_lane(std::move_only_function<void(ports::OrderLedger&)> work);
+
+    /// Takes nothing more, finishes and answers all that waits, ends the thread.
+    void close_and_drain();
+
+    [[nodiscard]] std::size_t queue_depth() const { return queue_.size(); }
+
+    [[nodiscard]] std::uint64_t queue_full_count() const { return queue_.full_count(); }
+
+    /// The last time the lane moved, for liveness; `busy` says whether it had work then.
+    [[nodiscard]] base::MonotonicTime last_beat() const;
+
+    [[nodiscard]] bool busy() const { return busy_.load(std::memory_order_relaxed); }
+
+private:
+    struct Job {
+        Placement placement;
+        std::move_only_function<void(ports::OrderLedger&)>
+            work;  // set: a job of its own, no placement
+    };
+
+    void run();
+    void place_and_reply(std::span<Job> orders);
+    void beat(bool busy);
+
+    LaneOptions options_;
+    ports::OrderLedger& ledger_;  // outlives
+    const base::Clock& clock_;    // outlives
+    ports::Observer& observer_;   // outlives
+    base::BoundedQueue<Job> queue_;
+    std::vector<domain::OrderRequest> requests_;
+    std::vector<domain::Outcome> outcomes_;
+    std::vector<std::pair<ReplySink*, std::vector<Answer>>> answers_;
+    std::atomic<std::int64_t> last_beat_ns_{0};
+    std::atomic<bool> busy_{false};
+    std::thread thread_;
+};
+
+}  // namespace firstcome::app
