@@ -190,15 +190,19 @@ bool is_service_link(std::string_view name) {
            name.starts_with("FIRSTCOME_SERVICE_");
 }
 
+const Field* find_by_variable(std::string_view variable) {
+    for (const Field& field : fields()) {
+        if (environment_name(field.key) == variable) return &field;
+    }
+    return nullptr;
+}
+
 void read_environment(const Sources& sources, Reading& reading) {
     for (const auto& [name, value] : sources.environment) {
         if (!name.starts_with(environment_prefix) || name == file_variable) continue;
         if (is_service_link(name)) continue;
-        const auto all = fields();
-        const auto field = std::ranges::find_if(all, [&](const Field& candidate) {
-            return environment_name(candidate.key) == name;
-        });
-        if (field == all.end()) {
+        const Field* field = find_by_variable(name);
+        if (field == nullptr) {
             reading.fail(name, "", unknown(name, true));
         } else {
             reading.take(*field, value, name);
