@@ -47,7 +47,7 @@ struct BatchBody {
 );
 
 inline constexpr std::size_t order_json_size_max = 512;  ///< bytes no order body exceeds
-inline constexpr std::size_t order_location_size = 50;   ///< bytes of "/api/v1/orders/{orderId}"
+inline constexpr std::size_t order_location_size = 51;   ///< bytes of "/api/v1/orders/{orderId}"
 
 /// Writes `{orderId,userId,itemId,quantity,status,sequence,acceptedAt,durability}` and returns the
 /// end; `out` has room for order_json_size_max bytes.
