@@ -167,7 +167,7 @@ std::optional<std::string_view> bearer_token(std::string_view authorization) {
 }
 
 std::expected<AdminToken, TokenError> load_admin_token(const std::filesystem::path& file) {
-    const FileDescriptor input{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
+    const FileDescriptor input{::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
     if (!input.is_open()) {
         return refuse_errno(file, "cannot be read; check admin.token_file and its owner", errno);
     }

@@ -251,7 +251,7 @@ WaitRow wait_row_of(WaitReason why) {
         case WaitReason::breaker_open:
         case WaitReason::storage_unavailable:
             return {
-                "We cannot take orders for a moment; your place is not lost. Please wait and try "
+                "We cannot take orders for a moment; nothing was ordered yet. Please wait and try "
                 "again. / 지금은 주문을 받을 수 없어 대기 중입니다. 잠시 후 다시 시도해 주세요.",
                 seconds{2},
                 seconds{4}};
