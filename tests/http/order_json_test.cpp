@@ -67,6 +67,7 @@ TEST(OrderJson, ReadsWhatIsAnOrder) {
          std::string(64, 'u') + " 1 1",
          "the longest id"},
     };
+
     for (const auto& row : rows) EXPECT_EQ(judge_order(row.body), row.expect) << row.why;
 }
 
@@ -195,6 +196,7 @@ TEST(OrderJson, NamesEveryMistakeByPointerAndCode) {
          "(body) malformed_json",
          "what is not JSON is not judged further"},
     };
+
     static_assert(std::size(rows) >= 60);
     for (const auto& row : rows) {
         EXPECT_EQ(judge_order(row.body), row.expect) << row.why << ": " << row.body.substr(0, 200);
@@ -284,6 +286,7 @@ TEST(BatchJson, EachOrderStandsAlone) {
          "/orders/0/idempotencyKey wrong_type",
          "a number as key"},
     };
+
     for (const auto& row : rows) EXPECT_EQ(judge_batch(row.body), row.expect) << row.why;
 }
 
@@ -313,6 +316,7 @@ TEST(BatchJson, ABodyThatIsNoBatchFailsAsAWhole) {
          "/orders/0/quantity wrong_type",
          "an exponent the parser cannot hold ends the reading"},
     };
+
     for (const auto& row : rows) EXPECT_EQ(judge_batch(row.body), row.expect) << row.why;
 }
 
@@ -383,6 +387,7 @@ TEST(OrderJson, WritesCanonicalIntegersAsNumbers) {
         {"12a", R"("12a")"},
         {"-", R"("-")"},
     };
+
     for (const auto& row : rows) {
         std::string out;
         append_order(out, an_order(row.id, "1"), domain::Durability::redis);
@@ -407,7 +412,9 @@ TEST(OrderJson, WhatIsWrittenCanBeOrderedAgain) {
         append_order(out, an_order(id, id), domain::Durability::disk);
         const boost::json::value read = boost::json::parse(out);
         const auto again = parse_order(order_with(
-            boost::json::serialize(read.at("userId")), boost::json::serialize(read.at("itemId")), "1"
+            boost::json::serialize(read.at("userId")),
+            boost::json::serialize(read.at("itemId")),
+            "1"
         ));
         ASSERT_TRUE(again) << id;
         EXPECT_EQ(again->user.text(), id);
