@@ -15,6 +15,8 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -42,15 +44,16 @@ public:
     Deadlined(const Deadlined&) = delete;
     Deadlined& operator=(const Deadlined&) = delete;
 
+    virtual ~Deadlined() = default;
+
 protected:
-    ~Deadlined() = default;
+    base::MonotonicTime deadline_ = base::MonotonicTime::max();
 
 private:
     friend class IoThread;
 
     virtual void expire() = 0;
 
-    base::MonotonicTime deadline_ = base::MonotonicTime::max();
     Deadlined* previous_ = nullptr;
     Deadlined* next_ = nullptr;
 };
@@ -62,7 +65,7 @@ class Waiter final : public Deadlined {
 public:
     explicit Waiter(IoThread& io) : io_(io) {}
 
-    ~Waiter();
+    ~Waiter() override;
 
     void expect(std::size_t count) { outstanding_ += count; }
 
@@ -90,8 +93,10 @@ struct Exchange {
     std::optional<app::Reply> reply;  ///< of an order on the lane
     std::uint64_t ticket = 0;         ///< 0: not on the lane, `written` is the answer
     std::string written;              ///< an answer that must wait for those before it
+    std::string_view allow;           ///< methods of the path, when no route was found
     bool keep_alive = true;
-    Exchange* next = nullptr;  ///< in order of arrival, or in the pool
+    bool says_keep_alive = false;  ///< HTTP/1.0 wants to hear it
+    Exchange* next = nullptr;      ///< in order of arrival, or in the pool
 };
 
 /// xoshiro256++: fast and good enough for ids that need not be unguessable.
@@ -106,12 +111,29 @@ private:
     std::array<std::uint64_t, 4> state_;
 };
 
+/// How many io threads still have work; the server waits for none.
+///
+/// Thread   any
+class RunningThreads {
+public:
+    void enter();
+    void leave();
+    /// False: some still run after `patience`.
+    [[nodiscard]] bool wait_until_none(std::chrono::nanoseconds patience);
+
+private:
+    std::mutex mutex_;
+    std::condition_variable none_;
+    std::size_t count_ = 0;
+};
+
 struct IoThreadContext {
     const ServerOptions& options;
     const Router& router;
     const base::Clock& clock;
     std::atomic<std::size_t>& open_connections;  ///< of all threads
     const std::atomic<bool>& draining;
+    RunningThreads& running;
 };
 
 /// Thread   `deliver`, `post`, `last_beat`, the figures' readers and what says so: any; all else
@@ -168,13 +190,15 @@ public:
 
     [[nodiscard]] IdSource& ids() { return ids_; }
 
-    /// A ticket for `parts` orders (up to 4,096) whose replies go to `replies[part]`; add the part
-    /// to it. Each arrival tells `waiter`. Both live until `close_ticket`.
-    [[nodiscard]] std::uint64_t open_ticket(Waiter& waiter, std::optional<app::Reply>* replies);
+    /// A ticket for as many orders as there are `replies` (up to 4,096): add the order's number to
+    /// it. Each arrival fills its reply and tells `waiter`. Both live until `close_ticket`.
+    [[nodiscard]] std::uint64_t open_ticket(
+        Waiter& waiter, std::span<std::optional<app::Reply>> replies
+    );
     /// From now on what still comes for it is dropped.
     void close_ticket(std::uint64_t ticket);
 
-    void watch(Deadlined& what, base::MonotonicTime deadline);
+    void watch(Deadlined& what);
     void unwatch(Deadlined& what);
 
     [[nodiscard]] Exchange& take_exchange();
@@ -198,7 +222,7 @@ private:
     struct Ticket {
         std::uint32_t generation = 1;
         Waiter* waiter = nullptr;
-        std::optional<app::Reply>* replies = nullptr;
+        std::span<std::optional<app::Reply>> replies;
     };
 
     void run();
@@ -210,6 +234,7 @@ private:
     void session_ended(Session& session);
     void leave_when_empty();
     static Awaitable<void> accept_connections(IoThread& io);
+    void accept_waiting();
 
     const unsigned index_;
     IoThreadContext shared_;
@@ -218,7 +243,6 @@ private:
     Acceptor acceptor_;
     Timer accept_pause_;
     Timer sweep_timer_;
-    bool sweeping_ = false;
     bool accepting_ = true;
     bool leaving_ = false;
     ThreadFigures figures_;

@@ -131,6 +131,11 @@ using RenderProblem = void (*)(Problem why, const Request& request, Response& re
 /// type, title, status, code, instance, traceId - enough until wiring passes another one.
 void render_minimal_problem(Problem why, const Request& request, Response& response);
 
+/// The trace a `traceparent` field names, with the caller's span. Nothing: not valid.
+///
+/// Source   W3C Trace Context, level 1, section 3.2
+[[nodiscard]] std::optional<domain::TraceContext> trace_from(std::string_view traceparent);
+
 /// Percent-decodes; nothing on a broken escape. `plus_is_space` as in queries.
 [[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space);
 

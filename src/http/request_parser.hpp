@@ -24,6 +24,7 @@ struct Framing {
     std::size_t content_length = 0;  ///< bytes
     bool chunked = false;
     bool keep_alive = true;
+    bool http_1_0 = false;
     bool expects_continue = false;
 };
 

@@ -5,6 +5,7 @@
 #include "base/entropy.hpp"
 #include "base/time.hpp"
 #include "http/figures.hpp"
+#include "http/io_thread.hpp"
 #include "http/options.hpp"
 #include "http/routes.hpp"
 
@@ -17,8 +18,6 @@
 #include <vector>
 
 namespace firstcome::http {
-
-class IoThread;
 
 /// Thread   made, driven and destroyed by one thread (main); `figures` any
 class Server {
@@ -61,6 +60,8 @@ private:
     base::Entropy& entropy_;    // outlives
     std::uint16_t port_ = 0;
     std::atomic<std::size_t> open_{0};
+    std::atomic<bool> draining_{false};
+    RunningThreads running_;
     std::vector<std::unique_ptr<IoThread>> threads_;
     bool finished_ = false;
 };
