@@ -28,8 +28,8 @@ def render(version, date, texts):
     parts = [f'## {version} - {date}\n']
     for kind in KINDS:
         if kind in texts:
-            items = ('- ' + text[0].upper() + text[1:].replace('\n', '\n  ') for text in texts[kind])
-            parts.append(f'### {kind.capitalize()}\n\n' + '\n'.join(items) + '\n')
+            items = [text[0].upper() + text[1:].replace('\n', '\n  ') for text in texts[kind]]
+            parts.append(f'### {kind.capitalize()}\n\n- ' + '\n- '.join(items) + '\n')
     return '\n'.join(parts)
 
 
