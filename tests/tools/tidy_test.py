@@ -147,7 +147,7 @@ class TidyTest(unittest.TestCase):
             ('src/cli/x.cpp', 'out << std::endl;', "'\\n'"),
             ('src/app/x.cpp', 'std::cout << 1;', 'telemetry/log'),
             ('src/app/x.cpp', 'std::printf("1");', 'telemetry/log'),
-            ('src/http/x.cpp', 'auto f = [&app](int i) -> asio::awaitable<void> {', 'free function'),
+            ('src/http/x.cpp', 'auto f = [&app](int i) -> awaitable<void> {', 'free function'),
             ('src/http/x.cpp', 'asio::co_spawn(strand, [s] { return f(s); }, g);', 'free function'),
             ('src/http/x.cpp', 'co_await run([x](int i) { return i; });', 'Name the lambda'),
             ('src/http/x.cpp', 'int i = ok ? co_await a() : 0;', 'into a variable'),
