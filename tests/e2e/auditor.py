@@ -86,15 +86,14 @@ class Violation:
 
 # ------------------------------------------------------------------------------------ the records
 
-FIELDS = 10
+ROUNDING_NS = 2_000  # a time in a record is cut to microseconds, twice
 
 
 def read_record(path):
-    """Answers as `firstcome bench --record` writes them: one tab-separated line per answer.
+    """Answers as `firstcome bench --record` writes them: eleven columns, one space between, "-" for nothing.
 
-    user, key, item, quantity, status, code or order id, sequence, replayed (0 or 1), body hash, then optional
-    sent and answered times in nanoseconds. An empty field is "-". A last line without its end is left out:
-    its writer was killed.
+    user key item quantity status outcome sequence replayed body sent_us latency_us. The status of a request
+    without an answer is "unknown". A last line without its end is left out: its writer was killed.
     """
     answers = []
     with open(path, encoding="utf-8") as file:
@@ -103,19 +102,24 @@ def read_record(path):
                 break
             if line.startswith("#") or line == "\n":
                 continue
-            fields = ["" if field == "-" else field for field in line[:-1].split("\t")]
-            if len(fields) < 9:
-                raise ValueError(f"{path}:{number}: {len(fields)} fields: {line!r}")
-            status = int(fields[4] or 0)
-            accepted = status == 202
-            answers.append(Answer(
-                user=fields[0], key=fields[1], item=fields[2], quantity=int(fields[3]), status=status,
-                code="" if accepted else fields[5], order_id=fields[5] if accepted else "",
-                sequence=int(fields[6] or 0), replayed=fields[7] == "1", body_hash=fields[8],
-                sent=int(fields[9]) if len(fields) > 9 and fields[9] else None,
-                answered=int(fields[10]) if len(fields) > 10 and fields[10] else None,
-            ))
+            fields = ["" if field == "-" else field for field in line[:-1].split(" ")]
+            if len(fields) != 11:
+                raise ValueError(f"{path}:{number}: {len(fields)} columns: {line!r}")
+            answers.append(_answer_of(fields))
     return answers
+
+
+def _answer_of(fields):
+    user, key, item, quantity, status, outcome, sequence, replayed, body, sent_us, latency_us = fields
+    status = UNKNOWN if status == "unknown" else int(status)
+    accepted = status == 202
+    sent = int(sent_us) * 1000 if sent_us else None
+    answered = sent + int(latency_us) * 1000 + ROUNDING_NS if sent_us and latency_us else None
+    return Answer(
+        user=user, key=key, item=item, quantity=int(quantity), status=status,
+        code="" if accepted else outcome, order_id=outcome if accepted else "", sequence=int(sequence or 0),
+        replayed=replayed == "1", body_hash=body, sent=sent, answered=answered,
+    )
 
 
 # -------------------------------------------------------------------------------------- the store

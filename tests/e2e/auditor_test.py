@@ -221,15 +221,18 @@ class PlantedInTheAnswers(Sale):
 
 class Records(unittest.TestCase):
     def test_a_line_is_read_and_a_torn_one_left_out(self):
-        with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
-            file.write("# user key item quantity status code ...\n")
-            file.write("1\tk\t7\t2\t202\tid\t5\t1\tabcd\n")
-            file.write("1\t-\t7\t2\t409\tsold_out\t-\t0\tabcd\t10\t20\n")
-            file.write("1\tk\t7\t2\t202\ti")
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write("# firstcome bench record 1\n")
+            file.write("1 k 7 2 202 id 5 1 abcd 10 20\n")
+            file.write("1 - 7 2 409 sold_out - 0 abcd 10 20\n")
+            file.write("1 k 7 2 unknown - - 0 - 10 -\n")
+            file.write("1 k 7 2 202 i")
             file.flush()
-            first, second = auditor.read_record(file.name)
-        self.assertEqual(first, Answer("1", "k", "7", 2, 202, "", "id", 5, True, "abcd"))
-        self.assertEqual(second, Answer("1", "", "7", 2, 409, "sold_out", "", 0, False, "abcd", 10, 20))
+            first, second, third = auditor.read_record(file.name)
+        times = (10_000, 30_000 + auditor.ROUNDING_NS)
+        self.assertEqual(first, Answer("1", "k", "7", 2, 202, "", "id", 5, True, "abcd", *times))
+        self.assertEqual(second, Answer("1", "", "7", 2, 409, "sold_out", "", 0, False, "abcd", *times))
+        self.assertEqual(third, Answer("1", "k", "7", 2, auditor.UNKNOWN, sent=10_000))
 
 
 class StoreReading(unittest.TestCase):
