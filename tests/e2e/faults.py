@@ -1,11 +1,11 @@
 # tests/e2e/faults.py - what breaks the ground under the program: a shim for the disk, a disk that is too small
+import atexit
 import contextlib
 import functools
 import os
 import shutil
 import subprocess
 import tempfile
-import unittest
 
 from harness import ROOT
 
@@ -21,7 +21,7 @@ def shim():
         return given
     folder = tempfile.mkdtemp(prefix="firstcome-shim-")
     target = os.path.join(folder, "fault_shim.so")
-    unittest.addModuleCleanup(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     command = ["g++", "-std=c++20", "-O2", "-fPIC", "-shared", "-o", target, SHIM_SOURCE, "-ldl"]
     subprocess.run(command, check=True)
     return target
