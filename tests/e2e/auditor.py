@@ -1,12 +1,13 @@
 # tests/e2e/auditor.py - judges a sale from outside: the answers that were heard, and what is stored
 """The independent auditor of docs' reliability promises (I1..I7, I9, I12).
 
-It shares no code with the program. It knows two things only: a list of `Answer` (what clients heard, or that
-they heard nothing), and the SQLite files. `audit()` returns a list of `Violation`; an empty list is a pass.
+It shares no code with the program. It knows two things only: a list of `Answer` (what clients
+heard, or that they heard nothing), and the SQLite files. `audit()` returns a list of `Violation`;
+an empty list is a pass.
 
-Unknown is not failed: a request without an answer (`status` 0, 503 and 504 included in part, see below) may be
-stored or not. What must never be: a 202 that is not stored, an order stored that nobody asked for, two orders
-under one key, a unit sold twice, a gap in an item's line.
+Unknown is not failed: a request without an answer may be stored or not. What must never be: a 202
+that is not stored, an order stored that nobody asked for, two orders under one key, a unit sold
+twice, a gap in an item's line.
 """
 
 import collections
@@ -90,10 +91,11 @@ ROUNDING_NS = 2_000  # a time in a record is cut to microseconds, twice
 
 
 def read_record(path):
-    """Answers as `firstcome bench --record` writes them: eleven columns, one space between, "-" for nothing.
+    """Answers as `firstcome bench --record` writes them: eleven columns, one space between.
 
-    user key item quantity status outcome sequence replayed body sent_us latency_us. The status of a request
-    without an answer is "unknown". A last line without its end is left out: its writer was killed.
+    user key item quantity status outcome sequence replayed body sent_us latency_us; "-" is nothing.
+    The status of a request without an answer is "unknown". A last line without its end is left
+    out: its writer was killed.
     """
     answers = []
     with open(path, encoding="utf-8") as file:
@@ -117,7 +119,9 @@ def _answer_of(fields):
     answered = sent + int(latency_us) * 1000 + ROUNDING_NS if sent_us and latency_us else None
     return Answer(
         user=user, key=key, item=item, quantity=int(quantity), status=status,
-        code="" if accepted else outcome, order_id=outcome if accepted else "", sequence=int(sequence or 0),
+        code="" if accepted else outcome, order_id=outcome if accepted else "", sequence=int(
+            sequence or 0
+        ),
         replayed=replayed == "1", body_hash=body, sent=sent, answered=answered,
     )
 
@@ -148,7 +152,8 @@ def _read_lane(path, shard, orders, items):
             raise ValueError(f"{path}: SQLite's integrity_check says: {check}")
         names = {}
         rows = database.execute(
-            "SELECT item_no, item_id, initial, restocked, opens_at, closes_at, per_user_limit FROM items"
+            "SELECT item_no, item_id, initial, restocked, opens_at, closes_at, per_user_limit"
+            " FROM items"
         )
         for number, item, initial, restocked, opens, closes, limit in rows:
             names[number] = item
@@ -157,11 +162,13 @@ def _read_lane(path, shard, orders, items):
             items[item] = StoredItem(item, initial, restocked, opens, closes, limit)
         released = {row[0] for row in database.execute("SELECT order_id FROM releases")}
         rows = database.execute(
-            "SELECT id, random, user, item, quantity, sequence, accepted_at, previous, key FROM orders ORDER BY id"
+            "SELECT id, random, user, item, quantity, sequence, accepted_at, previous, key"
+            " FROM orders ORDER BY id"
         )
         for high, low, user, item, quantity, sequence, accepted_at, previous, key in rows:
             orders.append(StoredOrder(
-                shard, high & (2**64 - 1), low & (2**64 - 1), _text(user), names.get(item, f"?{item}"), quantity,
+                shard, high & (2**64 - 1), low & (2**64 - 1), _text(user),
+                names.get(item, f"?{item}"), quantity,
                 sequence, accepted_at, previous, key, high in released,
             ))
 
@@ -196,7 +203,7 @@ def audit(answers, store, stocks=(), complete=True, restocked_items=(), limits_c
     store            read_store()'s, taken after the last answer
     stocks           bodies of the stock route, taken when nothing moved
     complete         whether `answers` holds every request ever sent to this data directory
-    restocked_items  items to which units came back during the load: "sold out" may be followed by a sale
+    restocked_items  items to which units came back: "sold out" may be followed by a sale
     limits_changed   items whose per-user limit was lowered: who had more keeps it
     """
     findings = _Findings()
@@ -217,7 +224,7 @@ def audit(answers, store, stocks=(), complete=True, restocked_items=(), limits_c
 
 
 def _check_rows(findings, store):
-    """Every row is a whole order: a UUIDv7 whose time is the time of acceptance, a known item, a quantity."""
+    """Every row is a whole order: a UUIDv7, a known item, a quantity."""
     for order in store.orders:
         text = order_id_text(order.high, order.low)
         if (order.high >> 12) & 0xF != 7 or (order.low >> 62) != 0b10:
@@ -229,7 +236,9 @@ def _check_rows(findings, store):
         if not order.user:
             findings.add("form", f"{text} has no user")
         if (order.low >> 56) & 0x3F != order.shard:
-            findings.add("form", f"{text} lies in lane {order.shard}, its id says {(order.low >> 56) & 0x3F}")
+            findings.add(
+                "form", f"{text} lies in lane {order.shard}, its id says {(order.low >> 56) & 0x3F}"
+            )
 
 
 def _units_by_item(orders):
@@ -269,7 +278,9 @@ def _check_stock_route(findings, store, live, stocks):
         if stock["sold"] + compensating != units[item]:
             findings.add("I2", f"{item}: says {stock['sold']} sold, stored are {units[item]}")
         if total != stored.initial + stored.restocked:
-            findings.add("I2", f"{item}: says {total} in all, stored are {stored.initial + stored.restocked}")
+            findings.add(
+                "I2", f"{item}: says {total} in all, stored are {stored.initial + stored.restocked}"
+            )
 
 
 def _check_lines(findings, store):
@@ -286,13 +297,14 @@ def _check_lines(findings, store):
 
 
 def _check_chains(findings, store):
-    """Each user's orders form one chain: `previous` is the same user's order before, in the same lane."""
+    """Each user's orders form one chain: `previous` is the same user's order before, in a lane."""
     newest = {}
     for order in store.orders:
         before = newest.get((order.shard, order.user), 0)
         if order.previous != before:
             findings.add(
-                "chain", f"{order_id_text(order.high, order.low)} of {order.user}: previous is {order.previous},"
+                "chain",
+                f"{order_id_text(order.high, order.low)}: previous is {order.previous},"
                 f" the order before is {before}"
             )
         newest[order.shard, order.user] = order.high
@@ -308,19 +320,25 @@ def _check_limits(findings, store, live, limits_changed):
         if stored is None or stored.per_user_limit is None or item in limits_changed:
             continue
         if units > stored.per_user_limit:
-            findings.add("I6", f"{user} has {units} of {item}, the limit is {stored.per_user_limit}")
+            findings.add(
+                "I6", f"{user} has {units} of {item}, the limit is {stored.per_user_limit}"
+            )
 
 
 def _check_windows(findings, store):
-    """I9: nothing accepted outside the window (of items whose window never changed after the first order)."""
+    """I9: nothing accepted outside the window, where the window never changed."""
     for order in store.orders:
         item = store.items.get(order.item)
         if item is None:
             continue
         if item.opens_at is not None and order.accepted_at < item.opens_at:
-            findings.add("I9", f"{order_id_text(order.high, order.low)} came before {order.item} opened")
+            findings.add(
+                "I9", f"{order_id_text(order.high, order.low)} came before {order.item} opened"
+            )
         if item.closes_at is not None and order.accepted_at >= item.closes_at:
-            findings.add("I9", f"{order_id_text(order.high, order.low)} came after {order.item} closed")
+            findings.add(
+                "I9", f"{order_id_text(order.high, order.low)} came after {order.item} closed"
+            )
 
 
 def _check_accepted(findings, answers, store):

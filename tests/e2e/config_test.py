@@ -1,4 +1,4 @@
-# tests/e2e/config_test.py - options: who wins, and every mistake told at once, by name, with where it was made
+# tests/e2e/config_test.py - who wins, and every mistake told at once
 import json
 import os
 import re
@@ -22,22 +22,33 @@ class Config(EndToEnd):
         self.assertGreater(code, 0, output)
         for text in expected:
             self.assertIn(text, output)
-        self.assertFalse(os.path.exists(os.path.join(data, "lane-00.db")), "a refused start made a database")
+        self.assertFalse(
+            os.path.exists(os.path.join(data, "lane-00.db")), "a refused start made a database"
+        )
         return output
 
     def test_unknown_keys_are_all_told(self):
         path = self.write('[server]\nlistne = "127.0.0.1:0"\n\n[lanes]\ncount = 2\n')
         self.refused(
-            "--config", path, "--set", "idempotency.require=true", environment={"FIRSTCOME_LANE_COUNTS": "3"},
-            expected=["server.listne", "lanes", "idempotency.require", "FIRSTCOME_LANE_COUNTS", "firstcome.toml:2"],
+            "--config", path, "--set", "idempotency.require=true",
+            environment={"FIRSTCOME_LANE_COUNTS": "3"},
+            expected=[
+                "server.listne", "lanes", "idempotency.require", "FIRSTCOME_LANE_COUNTS",
+                "firstcome.toml:2"
+            ],
         )
 
     def test_all_mistakes_come_at_once(self):
-        path = self.write('[lane]\ncount = 0\nbatch_size_max = "many"\n[idempotency]\nttl = "1 fortnight"\n')
+        path = self.write(
+            '[lane]\ncount = 0\nbatch_size_max = "many"\n[idempotency]\nttl = "1 fortnight"\n'
+        )
         self.refused(
-            "--config", path, "--set", "server.listen=here", "--set", "log.level=loud", "--set", "rate_limit.ip=fast",
-            expected=["lane.count", "lane.batch_size_max", "idempotency.ttl", "server.listen", "log.level",
-                      "rate_limit.ip"],
+            "--config", path, "--set", "server.listen=here", "--set", "log.level=loud", "--set",
+            "rate_limit.ip=fast",
+            expected=[
+                "lane.count", "lane.batch_size_max", "idempotency.ttl", "server.listen",
+                "log.level", "rate_limit.ip"
+            ],
         )
 
     def test_broken_toml_is_told_with_its_line(self):
@@ -46,11 +57,15 @@ class Config(EndToEnd):
         self.assertNotIn("terminate", output)
 
     def test_a_missing_file_is_told(self):
-        self.refused("--config", os.path.join(self.scratch, "nothing.toml"), expected=["nothing.toml"])
+        self.refused(
+            "--config", os.path.join(self.scratch, "nothing.toml"), expected=["nothing.toml"]
+        )
 
     def test_bad_addresses(self):
-        for address in ("here", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "localhost:80", ":80",
-                        "256.0.0.1:80", "[::1", "127.0.0.1:8o"):
+        for address in (
+            "here", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "localhost:80",
+            ":80", "256.0.0.1:80", "[::1", "127.0.0.1:8o"
+        ):
             with self.subTest(address):
                 self.refused("--listen", address, expected=[address])
 
@@ -64,7 +79,9 @@ class Config(EndToEnd):
     def test_a_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
             address = "127.0.0.1:%d" % other.getsockname()[1]
-            code, output = run_program("serve", "--data", os.path.join(self.scratch, "data"), "--listen", address)
+            code, output = run_program(
+                "serve", "--data", os.path.join(self.scratch, "data"), "--listen", address
+            )
         self.assertGreater(code, 0)
         self.assertIn(address, output)
         self.assertRegex(output, "(?i)in use|already")
@@ -74,7 +91,8 @@ class Config(EndToEnd):
 
         def most(settings, environment, expected):
             server = self.start_server(
-                settings, data=os.path.join(self.scratch, f"d{expected}"), arguments=["--config", path],
+                settings, data=os.path.join(self.scratch, f"d{expected}"),
+                arguments=["--config", path],
                 environment=environment,
             )
             client = server.client()
@@ -110,9 +128,14 @@ class Config(EndToEnd):
         server = self.start_server(listen="0.0.0.0:0", settings={"log.format": "json"})
         server.stop()
         warnings = [
-            entry for entry in map(json.loads, server.log().splitlines()) if entry["level"].startswith("warn")
+            entry for entry in map(
+                json.loads, server.log().splitlines()
+            ) if entry["level"].startswith("warn")
         ]
-        self.assertTrue([entry for entry in warnings if re.search("(?i)tls|loopback", json.dumps(entry))], server.log())
+        self.assertTrue(
+            [entry for entry in warnings if re.search("(?i)tls|loopback", json.dumps(entry))],
+            server.log()
+        )
 
     def test_ipv6(self):
         try:

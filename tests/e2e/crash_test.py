@@ -1,4 +1,4 @@
-# tests/e2e/crash_test.py - kill -9 under full load: whoever heard "accepted" is in the store, whoever asks again hears the truth
+# tests/e2e/crash_test.py - kill -9 under load: what was accepted is there
 import os
 import subprocess
 import unittest
@@ -19,7 +19,9 @@ class Crash(EndToEnd):
         # Enough for about half of the rounds, so that selling out and being killed meet too.
         client.set_stock("drop", 700 * rounds, perUserLimit=2)
         client.close()
-        load = Load(server.address, mixed_wishes(self.random, "drop", user_limit=2), clients=64).start()
+        load = Load(
+            server.address, mixed_wishes(self.random, "drop", user_limit=2), clients=64
+        ).start()
         self.addCleanup(load.abandon)
         slowest = 0.0
         for number in range(rounds):
@@ -42,8 +44,8 @@ class Crash(EndToEnd):
         self.assertGreater(unheard, 0, "no request was in flight: nothing was tested")
         accepted = sum(answer.status == 202 and not answer.replayed for answer in answers)
         self.note(
-            f"{rounds} kills, {len(answers)} answers, {accepted} accepted, {unheard} unheard; ready again after at most"
-            f" {slowest:.2f} s"
+            f"{rounds} kills, {len(answers)} answers, {accepted} accepted, {unheard} unheard;"
+            f" ready again after at most {slowest:.2f} s"
         )
         self.assertLess(slowest, READY_MAX_S)
 
@@ -57,7 +59,9 @@ class Crash(EndToEnd):
 
         def all_told():
             waiting.difference_update(
-                (a.user, a.key) for a in load.answers[len(answers):] if a.status not in auditor.UNDECIDED
+                (
+                    a.user, a.key
+                ) for a in load.answers[len(answers):] if a.status not in auditor.UNDECIDED
             )
             return not waiting
 
@@ -74,7 +78,8 @@ class Crash(EndToEnd):
         with open(os.path.join(self.scratch, "bench.log"), "wb") as log:
             bench = subprocess.Popen(
                 bench_command(
-                    BINARY, server, record, "--requests", str(requests), "--connections", "64", "--item", "drop",
+                    BINARY, server, record, "--requests", str(requests), "--connections", "64",
+                    "--item", "drop",
                     "--ride-out", "--mix", "new=80,repeat=15,wrong=5", "--no-audit"
                 ), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -83,7 +88,10 @@ class Crash(EndToEnd):
         slowest, kills = 0.0, 0
         for _ in range(rounds):
             count = self.orders(server) + self.random.randrange(3000, 15_000)
-            wait_until(lambda: bench.poll() is not None or self.orders(server) >= count, "orders are placed", 60)
+            wait_until(
+                lambda: bench.poll() is not None or self.orders(server) >= count,
+                "orders are placed", 60
+            )
             if bench.poll() is not None:
                 break
             server.kill()
@@ -91,7 +99,9 @@ class Crash(EndToEnd):
             server.restart()
             slowest = max(slowest, server.ready_s)
         code = bench.wait(DEADLINE_S * rounds)
-        with open(os.path.join(self.scratch, "bench.log"), encoding="utf-8", errors="replace") as log:
+        with open(
+            os.path.join(self.scratch, "bench.log"), encoding="utf-8", errors="replace"
+        ) as log:
             report = log.read()
         self.assertEqual(code, 0, report[-3000:])
         client = server.client()
@@ -102,7 +112,10 @@ class Crash(EndToEnd):
         auditor.assert_clean(answers, server.data, stocks=stocks)
         unheard = sum(answer.status == auditor.UNKNOWN for answer in answers)
         self.assertGreater(kills, 0)
-        self.note(f"{kills} kills, {len(answers)} answers, {unheard} unheard, ready again after at most {slowest:.2f} s")
+        self.note(
+            f"{kills} kills, {len(answers)} answers, {unheard} unheard;"
+            f" ready again after at most {slowest:.2f} s"
+        )
 
     def orders(self, server):
         client = server.client()
@@ -134,7 +147,9 @@ class Failpoints(EndToEnd):
         server.environment = {"FIRSTCOME_FAILPOINTS": f"{name}=kill@{passage}"}
         server.restart()
         server.environment = {}
-        load = Load(server.address, mixed_wishes(self.random, "drop", user_limit=2), clients=8).start()
+        load = Load(
+            server.address, mixed_wishes(self.random, "drop", user_limit=2), clients=8
+        ).start()
         self.addCleanup(load.abandon)
         self.assertEqual(server.wait_exit(), -9, "the failpoint was never passed")
         server.restart()

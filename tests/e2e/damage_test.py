@@ -1,4 +1,4 @@
-# tests/e2e/damage_test.py - damaged, missing and foreign files: the start says what is wrong, and changes nothing
+# tests/e2e/damage_test.py - damaged and foreign files: said at start, never hidden
 import os
 import pathlib
 import shutil
@@ -17,7 +17,9 @@ ORDERS = 600
 def contents(folder):
     return {
         str(path.relative_to(folder)): path.read_bytes()
-        for path in pathlib.Path(folder).rglob("*") if path.is_file() and not path.name.endswith("-shm")
+        for path in pathlib.Path(
+            folder
+        ).rglob("*") if path.is_file() and not path.name.endswith("-shm")
     }
 
 
@@ -115,7 +117,9 @@ class Damage(EndToEnd):
             position = self.random.randrange(size)
             self.flip(self.lane(data), position, 1 << self.random.randrange(8))
             server = self.make_server(data=data).launch()
-            wait_until(lambda: not server.running or os.path.exists(server.ready_file), "ready or refused")
+            wait_until(
+                lambda: not server.running or os.path.exists(server.ready_file), "ready or refused"
+            )
             if server.running:
                 # Only a byte nothing is read from (free space) may go unnoticed.
                 server.address = wait_until(server._ready_address, "ready")
@@ -142,7 +146,8 @@ class Damage(EndToEnd):
 
     def test_a_foreign_file(self):
         for name, raw in (
-            ("garbage", bytes(self.random.randrange(256) for _ in range(8192))), ("text", b"hello\n" * 1000),
+            ("garbage", bytes(self.random.randrange(256) for _ in range(8192))),
+            ("text", b"hello\n" * 1000),
             ("zeros", b"\0" * 8192),
         ):
             with self.subTest(name):
@@ -172,7 +177,7 @@ class Damage(EndToEnd):
             "the secret gone": "DELETE FROM meta WHERE name = 'hash_secret'",
         }
         for name, statement in changes.items():
-            if statement is None:  # an append-only file cannot know what never came: said in the docs
+            if statement is None:  # an append-only file cannot know what never came
                 continue
             with self.subTest(name):
                 data = self.copy_of(self.ended)
@@ -223,7 +228,7 @@ class Damage(EndToEnd):
         return path
 
     def live_end(self, data):
-        """Where the valid part of the log ends: it is written over in place, so older frames may follow."""
+        """Where the valid part of the log ends; older frames may follow, it is written over."""
         raw = self.wal(data).read_bytes()
         page = int.from_bytes(raw[8:12], "big")
         end = 32
@@ -232,9 +237,11 @@ class Damage(EndToEnd):
         return end, 24 + page
 
     def starts_with_a_prefix(self, data):
-        """It starts, and what it has is the line's beginning, whole: (orders, or None when it refused)."""
+        """It starts, and what it has is the line's beginning, whole. None: it refused."""
         server = self.make_server(data=data).launch()
-        wait_until(lambda: not server.running or os.path.exists(server.ready_file), "ready or refused")
+        wait_until(
+            lambda: not server.running or os.path.exists(server.ready_file), "ready or refused"
+        )
         if not server.running:
             self.assertGreater(server.process.returncode, 0)
             self.assertRegex(server.log(), r"lane-00\.db")
@@ -304,7 +311,10 @@ class Places(EndToEnd):
         self.refused(data, "not a directory|exists|cannot")
 
     def test_no_parent(self):
-        self.refused(os.path.join(self.scratch, "no", "such", "place"), "no such file|cannot make", "--data|parent")
+        self.refused(
+            os.path.join(self.scratch, "no", "such", "place"), "no such file|cannot make",
+            "--data|parent"
+        )
 
     def test_not_ours(self):
         if os.getuid() != 0:
@@ -315,13 +325,20 @@ class Places(EndToEnd):
         for mode in (0o000, 0o500):
             data = os.path.join(self.scratch, f"root-{mode:o}")
             os.mkdir(data, mode)
-            self.refused(data, "permission denied", binary=binary, popen={"user": "nobody", "group": "nogroup"})
+            self.refused(
+                data, "permission denied", binary=binary,
+                popen={"user": "nobody", "group": "nogroup"}
+            )
         mine = os.path.join(self.scratch, "mine")
-        server = self.start_server(data=mine, binary=binary, popen={"user": "nobody", "group": "nogroup"})
+        server = self.start_server(
+            data=mine, binary=binary, popen={"user": "nobody", "group": "nogroup"}
+        )
         self.assertEqual(stat.S_IMODE(os.stat(mine).st_mode), 0o700)
         server.stop()
         os.chmod(os.path.join(mine, "lane-00.db"), 0o000)
-        self.refused(mine, r"lane-00\.db", binary=binary, popen={"user": "nobody", "group": "nogroup"})
+        self.refused(
+            mine, r"lane-00\.db", binary=binary, popen={"user": "nobody", "group": "nogroup"}
+        )
 
     def test_a_read_only_disk(self):
         disk = SmallDisk(os.path.join(self.scratch, "small"), 16)
@@ -351,7 +368,9 @@ class Places(EndToEnd):
         for text in ("", "\n", "  \n"):
             pathlib.Path(path).write_text(text, encoding="ascii")
             server = self.make_server(data=data).launch()
-            wait_until(lambda: not server.running or os.path.exists(server.ready_file), "ready or refused")
+            wait_until(
+                lambda: not server.running or os.path.exists(server.ready_file), "ready or refused"
+            )
             if server.running:
                 server.address = wait_until(server._ready_address, "ready")
                 client = server.client()

@@ -1,4 +1,4 @@
-# tests/e2e/disk_full_test.py - no room on the disk: nobody is told a lie, and selling goes on when there is room
+# tests/e2e/disk_full_test.py - no room on the disk: no lies, and later it goes on
 import os
 import resource
 import unittest
@@ -17,25 +17,31 @@ class NoRoom(EndToEnd):
         self.client.set_stock("gone", 1)
         self.first = self.expect(self.client.order("early", "drop", key="early"), 202)
         self.last = self.expect(self.client.order("lucky", "gone", key="lucky"), 202)
-        self.heard = [self.answer("early", "drop", self.first), self.answer("lucky", "gone", self.last)]
+        self.heard = [
+            self.answer("early", "drop", self.first), self.answer("lucky", "gone", self.last)
+        ]
 
     def answer(self, user, item, response):
         order = response.json()
         return auditor.Answer(
-            user, user, item, 1, 202, order_id=order["orderId"], sequence=order["sequence"], body_hash="x"
+            user, user, item, 1, 202, order_id=order["orderId"], sequence=order["sequence"],
+            body_hash="x"
         )
 
     def sell_until_full(self, server, start, load_options=None):
         load = Load(
-            server.address, unique_wishes("drop", prefix=start), clients=16, ride_out=False, retry_busy=False,
+            server.address, unique_wishes("drop", prefix=start), clients=16, ride_out=False,
+            retry_busy=False,
             **(load_options or {}),
         ).start()
         self.addCleanup(load.abandon)
-        wait_until(lambda: any(a.status == 503 for a in load.answers[-200:]), "the disk is full", 60)
+        wait_until(
+            lambda: any(a.status == 503 for a in load.answers[-200:]), "the disk is full", 60
+        )
         return load
 
     def check_while_full(self):
-        # Room may be left for one small commit after a large one failed, so a few of these may pass.
+        # Room may be left for a small commit after a large one failed: a few of these may pass.
         refusal = None
         for number in range(200):
             response = self.client.order(f"late-{number}", "drop", key="late")
@@ -62,7 +68,8 @@ class NoRoom(EndToEnd):
     def check_selling_again(self, load):
         length = len(load.answers)
         wait_until(
-            lambda: any(a.status == 202 for a in load.answers[length:]), "selling goes on when there is room", 15
+            lambda: any(a.status == 202 for a in load.answers[length:]),
+            "selling goes on when there is room", 15
         )
 
     def finish(self, server, load):
@@ -108,7 +115,10 @@ class NoRoom(EndToEnd):
         load.abandon()
         self.heard += load.join()
         server.launch()
-        wait_until(lambda: not server.running or os.path.exists(server.ready_file), "it starts, or says why not")
+        wait_until(
+            lambda: not server.running or os.path.exists(server.ready_file),
+            "it starts, or says why not"
+        )
         if not server.running:
             self.assertNotEqual(server.process.returncode, 0)
             self.assertRegex(server.log(), r"(?i)no room|no space|disk.*full")
@@ -154,7 +164,8 @@ class FailingWrites(EndToEnd):
             fault.arm("write", error, 1 + number // 3 % 20)
             wishes = unique_wishes("nth", prefix=f"n{number}-")
             load = Load(
-                server.address, (next(wishes) for _ in range(12)), clients=3, ride_out=False, retry_busy=False
+                server.address, (next(wishes) for _ in range(12)), clients=3, ride_out=False,
+                retry_busy=False
             ).start()
             answers += load.join()
             fault.disarm()
@@ -162,7 +173,9 @@ class FailingWrites(EndToEnd):
             kind = answer.code or answer.status
             kinds[kind] = kinds.get(kind, 0) + 1
         self.note(f"{fault.strikes()} faults in {rounds} rounds; answers: {kinds}")
-        self.assertGreater(fault.strikes(), rounds // 4, "the shim hit too seldom to prove anything")
+        self.assertGreater(
+            fault.strikes(), rounds // 4, "the shim hit too seldom to prove anything"
+        )
         self.assertTrue(server.running, "one failed write ended the process")
         self.assertLessEqual(set(kinds), {202, "please_wait"})
         self.assertGreater(kinds[202], rounds)

@@ -1,4 +1,4 @@
-# tests/e2e/faults.py - what breaks the ground under the program: a shim for the disk, a disk that is too small
+# tests/e2e/faults.py - a disk that fails on request, a disk that is too small
 import atexit
 import contextlib
 import functools
@@ -49,7 +49,9 @@ class DiskFault:
 
     def strikes(self):
         """How often a fault was dealt."""
-        with contextlib.suppress(FileNotFoundError), open(self.plan + ".log", encoding="utf-8") as file:
+        with contextlib.suppress(FileNotFoundError), open(
+            self.plan + ".log", encoding="utf-8"
+        ) as file:
             return len(file.readlines())
         return 0
 
@@ -65,7 +67,9 @@ class SmallDisk:
     def mount(self):
         """Whether this machine lets us mount."""
         os.makedirs(self.path)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={self.megabytes}m,mode=0755", "tmpfs", self.path]
+        command = [
+            "mount", "-t", "tmpfs", "-o", f"size={self.megabytes}m,mode=0755", "tmpfs", self.path
+        ]
         return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
     def read_only(self, on=True):

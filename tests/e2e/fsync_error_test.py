@@ -1,4 +1,4 @@
-# tests/e2e/fsync_error_test.py - the disk refuses to sync: the process stops, and a new start knows the truth
+# tests/e2e/fsync_error_test.py - a failed sync stops the process; a new start knows all
 import os
 import unittest
 
@@ -20,7 +20,9 @@ class SyncFails(EndToEnd):
         rounds = 10 if FULL else 3
         for number in range(rounds):
             source = mixed_wishes(self.random, "drop", prefix=f"r{number}-")
-            load = Load(server.address, source, clients=32, ride_out=False, retry_busy=False).start()
+            load = Load(
+                server.address, source, clients=32, ride_out=False, retry_busy=False
+            ).start()
             self.addCleanup(load.abandon)
             target = self.random.randrange(50, 1500)
             wait_until(lambda: load.definite >= target, "orders are placed")
@@ -35,14 +37,18 @@ class SyncFails(EndToEnd):
             auditor.assert_clean(answers, data)
             server.restart()
             # Who heard nothing asks again with the same key, and gets the truth.
-            unheard = {(a.user, a.key): a for a in answers if a.status == auditor.UNKNOWN and a.item == "drop"}
+            unheard = {
+                (a.user, a.key): a for a in answers if a.status == auditor.UNKNOWN
+                and a.item == "drop"
+            }
             for wish in list(unheard.values())[:20]:
                 again = client.order(wish.user, wish.item, wish.quantity, key=wish.key)
                 self.expect(again, (202, 422))
                 if again.status == 202:
                     order = again.json()
                     answers.append(auditor.Answer(
-                        wish.user, wish.key, wish.item, wish.quantity, 202, order_id=order["orderId"],
+                        wish.user, wish.key, wish.item, wish.quantity, 202,
+                        order_id=order["orderId"],
                         sequence=order["sequence"], replayed=again.replayed,
                         body_hash=body_hash(again.body),
                     ))

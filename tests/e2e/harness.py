@@ -1,9 +1,9 @@
 # tests/e2e/harness.py - starts the real program, talks raw HTTP to it, and cleans up after itself
 """What every suite stands on.
 
-A test asks for a server (`self.start_server(...)`), talks to it over its own sockets, and forgets it:
-clean-up ends processes by their id and removes the temporary directory. Nothing here sleeps for a fixed
-time; `wait_until` polls a condition against a deadline.
+A test asks for a server (`self.start_server(...)`), talks to it over its own sockets, and forgets
+it: clean-up ends processes by their id and removes the temporary directory. Nothing here sleeps for
+a fixed time; `wait_until` polls a condition against a deadline.
 """
 
 import base64
@@ -198,7 +198,7 @@ class Connection:
         return response
 
     def is_closed(self, deadline_s=DEADLINE_S):
-        """Whether the peer ends the connection before the deadline (bytes that come first count no)."""
+        """Whether the peer ends the connection before the deadline, without another byte."""
         if self.buffer:
             return False
         self.socket.settimeout(deadline_s)
@@ -446,7 +446,7 @@ def run_program(*arguments, environment=None, deadline_s=DEADLINE_S, binary=None
 
 
 class EndToEnd(unittest.TestCase):
-    """A test case with servers; the class may share one (`shared_settings`) or each test makes its own."""
+    """A test case with servers: one for the class (`shared_settings`), or each test its own."""
 
     longMessage = True
     shared_settings = None  # a dict: one server for the whole class, as self.server
@@ -506,7 +506,9 @@ class EndToEnd(unittest.TestCase):
             state = "not started"
             if server.process is not None:
                 code = server.process.poll()
-                state = f"pid {server.process.pid}, " + ("running" if code is None else f"exit {code}")
+                state = f"pid {server.process.pid}, " + (
+                    "running" if code is None else f"exit {code}"
+                )
             parts.append(f"server ({state}), end of its log:\n{tail}")
         return "\n".join(parts)
 
@@ -537,7 +539,7 @@ class EndToEnd(unittest.TestCase):
 
 
 def body_hash(body):
-    """64-bit FNV-1a of an answer's bytes, as 16 hex digits; what a record keeps instead of the body."""
+    """64-bit FNV-1a of an answer's bytes, as 16 hex digits: what a record keeps of the body."""
     value = 0xCBF29CE484222325
     for byte in body:
         value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF

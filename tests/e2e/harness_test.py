@@ -89,7 +89,9 @@ class Loads(unittest.TestCase):
 
     def test_exchanges_tell_how_a_line_ended(self):
         server = CannedServer(answered(self.ACCEPTED)[:-3])
-        load = Load(server.address, [Wish("u", "i", 1, "k")], clients=1, ride_out=False, keep_exchanges=True)
+        load = Load(
+            server.address, [Wish("u", "i", 1, "k")], clients=1, ride_out=False, keep_exchanges=True
+        )
         load.start().join(10)
         self.assertEqual([e.closed for e in load.exchanges], ["partial"])
 

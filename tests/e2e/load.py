@@ -1,8 +1,9 @@
-# tests/e2e/load.py - a closed loop of many clients on one thread; it keeps every answer for the auditor
-"""Small loads, independent of `firstcome bench`: each client sends a request, reads its answer, sends the next.
+# tests/e2e/load.py - many clients on one thread, every answer kept
+"""Small loads, independent of `firstcome bench`: send a request, read its answer, send the next.
 
-What a client does when the line breaks is the test's question, so both ways exist: `ride_out` asks again with
-the same key until there is a definite answer (a buyer's app), without it the request stays unknown.
+What a client does when the line breaks is the test's question, so both ways exist: `ride_out` asks
+again with the same key until there is a definite answer (a buyer's app), without it the request
+stays unknown.
 """
 
 import dataclasses
@@ -33,8 +34,8 @@ class Wish:
         body = json.dumps({"userId": self.user, "itemId": self.item, "quantity": self.quantity})
         key = f"Idempotency-Key: {self.key}\r\n" if self.key else ""
         return (
-            "POST /api/v1/orders HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\n"
-            f"{key}Content-Length: {len(body)}\r\n\r\n{body}"
+            "POST /api/v1/orders HTTP/1.1\r\nHost: shop.example\r\n"
+            f"Content-Type: application/json\r\n{key}Content-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
 
 
@@ -67,7 +68,9 @@ class Load:
     exchanges  per request and connection, when `keep_exchanges`
     """
 
-    def __init__(self, address, wishes, clients=64, ride_out=True, keep_exchanges=False, retry_busy=True):
+    def __init__(
+        self, address, wishes, clients=64, ride_out=True, keep_exchanges=False, retry_busy=True
+    ):
         self.address = address
         self.wishes = iter(wishes)
         self.clients = [_Client() for _ in range(clients)]
@@ -89,7 +92,7 @@ class Load:
         return self
 
     def stop(self):
-        """No new wishes; those under way are finished (or, without ride_out, given up when the line breaks)."""
+        """No new wishes; those under way are finished (without ride_out: or given up)."""
         self._stop.set()
 
     def abandon(self):
@@ -103,7 +106,9 @@ class Load:
             self.abandon()
             self._thread.join(5)
             waiting = sum(client.wish is not None for client in self.clients)
-            raise AssertionError(f"the load did not end within {deadline_s:g} s, {waiting} requests wait")
+            raise AssertionError(
+                f"the load did not end within {deadline_s:g} s, {waiting} requests wait"
+            )
         if self.error:
             raise self.error
         return self.answers
@@ -185,7 +190,7 @@ class Load:
     def _send(self, client):
         client.out = client.wish.encode()
         client.exchange = Exchange(client.wish, 0)
-        # Before the first byte goes out: an order that is sent later cannot have been asked earlier.
+        # Before the first byte goes out: what is asked later cannot have been sent earlier.
         client.asked_at = time.monotonic_ns()
         if self.keep_exchanges:
             self.exchanges.append(client.exchange)
@@ -259,7 +264,9 @@ class Load:
         del client.buffer[:size]
         status = int(lines[0].split(" ")[1])
         client.exchange.said_close = "close" in headers.get("connection", "").lower()
-        self._record(client, status, headers.get("idempotent-replayed", ""), body, time.monotonic_ns())
+        self._record(
+            client, status, headers.get("idempotent-replayed", ""), body, time.monotonic_ns()
+        )
         # Only a no of the service's own making (wait, unknown) is asked again; without a key never.
         undecided = status in UNDECIDED or (status == 503 and self.retry_busy)
         if undecided and self.ride_out and client.wish.key:
@@ -293,7 +300,7 @@ class Load:
 
 
 def mixed_wishes(random, item, prefix="", user_limit=0, unknown_item="nothing-here"):
-    """New orders for ever, and among them repeats, other payloads under used keys, buyers above their limit."""
+    """New orders for ever, among them repeats, used keys with other payloads, greedy buyers."""
     recent, number = [], 0
     while True:
         draw = random.random()

@@ -17,7 +17,9 @@ TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
 
 
 def at(seconds_from_now):
-    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds_from_now)
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(
+        seconds=seconds_from_now
+    )
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -54,14 +56,18 @@ class FirstOrder(EndToEnd):
         found = response.json()
         for member in ORDER_MEMBERS - {"status", "durability"}:
             self.assertEqual(found[member], order[member], member)
-        self.assertNotEqual((order["status"], found["status"]), ("confirmed", "processing"), "went backwards")
+        self.assertNotEqual(
+            (order["status"], found["status"]), ("confirmed", "processing"), "went backwards"
+        )
         tag = response.header("ETag")
         self.assertRegex(tag, r'^(W/)?"[^"]+"$')
         for condition in (tag, f'"other", {tag}', "*", "W/" + tag.removeprefix("W/")):
             again = self.client.get(f"{ORDERS}/{order['orderId']}", {"If-None-Match": condition})
             self.expect(again, 304)
             self.assertEqual(again.header("ETag"), tag)
-        self.expect(self.client.get(f"{ORDERS}/{order['orderId']}", {"If-None-Match": '"other"'}), 200)
+        self.expect(
+            self.client.get(f"{ORDERS}/{order['orderId']}", {"If-None-Match": '"other"'}), 200
+        )
 
     def test_an_id_in_capitals_is_the_same_order(self):
         self.client.set_stock("capital", 3)
@@ -69,7 +75,10 @@ class FirstOrder(EndToEnd):
         self.expect(self.client.get(f"{ORDERS}/{order['orderId'].upper()}"), (200, 404))
 
     def test_unknown_things_are_not_found(self):
-        self.expect(self.client.get(f"{ORDERS}/{uuid.UUID(int=(7 << 76) | (2 << 62) | 5)}"), 404, "not_found")
+        self.expect(
+            self.client.get(f"{ORDERS}/{uuid.UUID(int=(7 << 76) | (2 << 62) | 5)}"), 404,
+            "not_found"
+        )
         self.expect(self.client.get(f"{ORDERS}/stock/never-set"), 404, "item_not_found")
         self.expect(self.client.order(1, "never-set"), 404, "item_not_found")
 
@@ -102,8 +111,10 @@ class FirstOrder(EndToEnd):
     def test_canonical_integers_are_numbers(self):
         self.client.set_stock("ids", 100)
         for given, shown in [
-            (42, 42), ("42", 42), (-7, -7), ("-7", -7), (0, 0), ("0", 0), ("042", "042"), ("-0", "-0"), ("+1", None),
-            (2**63 - 1, 2**63 - 1), (str(2**63 - 1), 2**63 - 1), (str(2**63), str(2**63)), (-(2**63), -(2**63)),
+            (42, 42), ("42", 42), (-7, -7), ("-7", -7), (0, 0), ("0", 0), ("042", "042"),
+            ("-0", "-0"), ("+1", None),
+            (2**63 - 1, 2**63 - 1), (str(2**63 - 1), 2**63 - 1), (str(2**63), str(2**63)),
+            (-(2**63), -(2**63)),
             ("kim", "kim"), ("1.5", "1.5"), ("1e3", "1e3"), ("-", "-"), ("a:b_c-d.e", "a:b_c-d.e"),
         ]:
             with self.subTest(given):
@@ -115,7 +126,9 @@ class FirstOrder(EndToEnd):
                 self.assertEqual((type(order["userId"]), order["userId"]), (type(shown), shown))
                 listed = self.client.get(f"{ORDERS}?userId={given}").json()["items"]
                 self.assertIn(order["orderId"], [entry["orderId"] for entry in listed])
-                self.assertEqual({json.dumps(entry["userId"]) for entry in listed}, {json.dumps(shown)})
+                self.assertEqual(
+                    {json.dumps(entry["userId"]) for entry in listed}, {json.dumps(shown)}
+                )
 
     def test_request_ids_are_echoed_when_harmless(self):
         response = self.client.get("/livez", {"X-Request-Id": "shop-17.a:b"})
@@ -125,7 +138,9 @@ class FirstOrder(EndToEnd):
 
     def test_a_problem_belongs_to_the_callers_trace(self):
         trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-        response = self.client.order(1, "never-set", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+        response = self.client.order(
+            1, "never-set", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+        )
         self.assertEqual(response.json()["traceId"], trace)
 
 
@@ -137,7 +152,9 @@ class Lists(EndToEnd):
         for number in range(count):
             item = items[number % len(items)]
             self.expect(self.client.order(f"{user}-other", item), 202)
-            ids.append(self.expect(self.client.order(user, item, 1 + number % 3), 202).json()["orderId"])
+            ids.append(
+                self.expect(self.client.order(user, item, 1 + number % 3), 202).json()["orderId"]
+            )
         return ids[::-1]
 
     def pages(self, query, limit):
@@ -176,7 +193,9 @@ class Lists(EndToEnd):
         ids = self.order_many("park", ["shift"], 12)
         first = self.client.get(f"{ORDERS}?userId=park&limit=5").json()
         self.order_many("park", ["shift"], 5)
-        second = self.client.get(f"{ORDERS}?userId=park&limit=5&cursor={first['nextCursor']}").json()
+        second = self.client.get(
+            f"{ORDERS}?userId=park&limit=5&cursor={first['nextCursor']}"
+        ).json()
         self.assertEqual([order["orderId"] for order in first["items"] + second["items"]], ids[:10])
 
     def test_nobody_has_nothing(self):
@@ -229,7 +248,8 @@ class Idempotency(EndToEnd):
         first = self.expect(self.client.order(1, "spelling", 2, key="abc-1"), 202)
         self.same(first, self.client.order(1, "spelling", 2, key='"abc-1"'))
         for body in (
-            '{"quantity":2,"itemId":"spelling","userId":1}', ' {\n"userId" : "1", "itemId":"spelling" ,"quantity":2 }\n'
+            '{"quantity":2,"itemId":"spelling","userId":1}',
+            ' {\n"userId" : "1", "itemId":"spelling" ,"quantity":2 }\n'
         ):
             self.same(first, self.client.post(ORDERS, body, {"Idempotency-Key": "abc-1"}))
         self.assertEqual(self.client.count("spelling"), 1)
@@ -244,7 +264,8 @@ class Idempotency(EndToEnd):
         self.client.set_stock("other-2", 10)
         first = self.expect(self.client.order(1, "other", 2, key="k-other"), 202)
         for item, quantity, differs in [
-            ("other", 3, ["quantity"]), ("other-2", 2, ["itemId"]), ("other-2", 3, ["itemId", "quantity"]),
+            ("other", 3, ["quantity"]), ("other-2", 2, ["itemId"]),
+            ("other-2", 3, ["itemId", "quantity"]),
             ("never-set", 2, ["itemId"]),
         ]:
             with self.subTest(differs):
@@ -280,13 +301,17 @@ class Idempotency(EndToEnd):
         first = self.expect(self.client.order(1, "before", key="b"), 202)
         self.expect(self.client.order(2, "before", key="b"), 409, "sold_out")
         self.same(first, self.client.order(1, "before", key="b"))
-        self.expect(self.client.change_stock("before", "add", 0, closesAt=at(-5), opensAt=at(-10)), 200)
+        self.expect(
+            self.client.change_stock("before", "add", 0, closesAt=at(-5), opensAt=at(-10)), 200
+        )
         self.expect(self.client.order(1, "before", key="c"), 410, "sale_closed")
         self.same(first, self.client.order(1, "before", key="b"))
 
     def test_without_a_key_each_request_is_an_order(self):
         self.client.set_stock("keyless", 10)
-        ids = {self.expect(self.client.order(1, "keyless"), 202).json()["orderId"] for _ in range(3)}
+        ids = {
+            self.expect(self.client.order(1, "keyless"), 202).json()["orderId"] for _ in range(3)
+        }
         self.assertEqual(len(ids), 3)
 
     def test_twice_at_the_same_moment_is_one_order(self):
@@ -330,7 +355,8 @@ class Idempotency(EndToEnd):
     def test_the_same_key_twice_in_one_write(self):
         self.client.set_stock("burst", 100)
         raw = request_bytes(
-            "POST", ORDERS, {"userId": 1, "itemId": "burst", "quantity": 1}, {"Idempotency-Key": "burst"}
+            "POST", ORDERS, {"userId": 1, "itemId": "burst", "quantity": 1},
+            {"Idempotency-Key": "burst"}
         )
         with Connection(self.server.address) as connection:
             connection.send(raw * 50)
@@ -344,7 +370,9 @@ class Idempotency(EndToEnd):
         client = server.client()
         self.addCleanup(client.close)
         client.set_stock("kept", 100, perUserLimit=5)
-        firsts = [self.expect(client.order(n, "kept", 1 + n % 2, key=f"kept-{n}"), 202) for n in range(20)]
+        firsts = [
+            self.expect(client.order(n, "kept", 1 + n % 2, key=f"kept-{n}"), 202) for n in range(20)
+        ]
         self.expect(client.order(1, "kept", 3, key="limit"), 202)
         stock = client.stock("kept")
         server.stop()
@@ -390,19 +418,27 @@ class Batch(EndToEnd):
             {"userId": 5, "itemId": "b", "quantity": 3, "idempotencyKey": "k5"},
             {"userId": 6, "itemId": "b", "quantity": 1, "idempotencyKey": "k6"},
         ])
-        self.assertEqual([o["status"] for o in outcomes], [202, 409, 404, 400, 202, 422, 202, 409], outcomes)
+        self.assertEqual(
+            [o["status"] for o in outcomes], [202, 409, 404, 400, 202, 422, 202, 409], outcomes
+        )
         self.assertEqual(outcomes[0]["order"], outcomes[4]["order"])
         self.assertEqual([o["order"]["sequence"] for o in outcomes if self.accepted(o)], [1, 1, 2])
         codes = [o["problem"]["code"] for o in outcomes if not self.accepted(o)]
         self.assertEqual(
-            codes, ["user_limit_exceeded", "item_not_found", "validation_failed", "idempotency_key_reused", "sold_out"]
+            codes,
+            [
+                "user_limit_exceeded", "item_not_found", "validation_failed",
+                "idempotency_key_reused", "sold_out"
+            ]
         )
         self.assertEqual(self.client.count("b"), 2)
 
     def test_a_thousand(self):
         self.client.set_stock("thousand", 600)
         outcomes = self.send([
-            {"userId": n, "itemId": "thousand", "quantity": 1, "idempotencyKey": f"t{n}"} for n in range(1000)
+            {
+                "userId": n, "itemId": "thousand", "quantity": 1, "idempotencyKey": f"t{n}"
+            } for n in range(1000)
         ])
         self.assertEqual([self.accepted(o) for o in outcomes], [True] * 600 + [False] * 400)
         self.assertEqual([o["order"]["sequence"] for o in outcomes[:600]], list(range(1, 601)))
@@ -410,7 +446,9 @@ class Batch(EndToEnd):
 
     def test_a_batch_order_is_replayed_by_a_single_one(self):
         self.client.set_stock("mixed", 10)
-        outcome = self.send([{"userId": 1, "itemId": "mixed", "quantity": 1, "idempotencyKey": "m"}])[0]
+        outcome = self.send(
+            [{"userId": 1, "itemId": "mixed", "quantity": 1, "idempotencyKey": "m"}]
+        )[0]
         single = self.expect(self.client.order(1, "mixed", key="m"), 202)
         self.assertTrue(single.replayed)
         self.assertEqual(single.json(), outcome["order"])
@@ -446,7 +484,9 @@ class SaleManager(EndToEnd):
         self.client.set_stock("c", 10)
         self.expect(self.client.order(1, "c", 4), 202)
         for operation, quantity in (("remove", 7), ("set", 3)):
-            response = self.expect(self.client.change_stock("c", operation, quantity), 409, "below_committed")
+            response = self.expect(
+                self.client.change_stock("c", operation, quantity), 409, "below_committed"
+            )
             self.assertEqual(response.json()["committed"], 4)
         self.assertEqual(self.figures("c"), (6, 4))
         self.expect(self.client.change_stock("c", "remove", 6), 200)
@@ -493,7 +533,9 @@ class SaleManager(EndToEnd):
         self.client.set_stock("rush", 1000, perUserLimit=7)
         connections = [Connection(self.server.address) for _ in range(20)]
         raw = request_bytes("POST", ORDERS, {"userId": "one", "itemId": "rush", "quantity": 1}) * 50
-        threads = [threading.Thread(target=connection.send, args=(raw,)) for connection in connections]
+        threads = [
+            threading.Thread(target=connection.send, args=(raw,)) for connection in connections
+        ]
         for thread in threads:
             thread.start()
         answers = [connection.read() for connection in connections for _ in range(50)]
@@ -502,13 +544,19 @@ class SaleManager(EndToEnd):
         for connection in connections:
             connection.close()
         self.assertEqual(sum(answer.status == 202 for answer in answers), 7)
-        self.assertEqual({answer.code for answer in answers if answer.status != 202}, {"user_limit_exceeded"})
+        self.assertEqual(
+            {answer.code for answer in answers if answer.status != 202}, {"user_limit_exceeded"}
+        )
         self.assertEqual(self.figures("rush"), (993, 7))
 
     def test_a_repeated_change_happens_once(self):
         self.client.set_stock("once", 10)
-        first = self.expect(self.client.change_stock("once", "add", 5, headers={"Idempotency-Key": "c1"}), 200)
-        again = self.expect(self.client.change_stock("once", "add", 5, headers={"Idempotency-Key": "c1"}), 200)
+        first = self.expect(
+            self.client.change_stock("once", "add", 5, headers={"Idempotency-Key": "c1"}), 200
+        )
+        again = self.expect(
+            self.client.change_stock("once", "add", 5, headers={"Idempotency-Key": "c1"}), 200
+        )
         self.assertEqual(again.body, first.body)
         self.assertTrue(again.replayed)
         self.assertEqual(self.figures("once"), (15, 0))
@@ -525,12 +573,17 @@ class SaleManager(EndToEnd):
         self.assertGreaterEqual(len(token), 32)
         for method, path, body in routes:
             for credential in (
-                None, "", "Bearer", "Bearer ", "Bearer x", f"Bearer {token[:-1]}", f"Bearer {token}x", f"Basic {token}",
+                None, "", "Bearer", "Bearer ", "Bearer x", f"Bearer {token[:-1]}",
+                f"Bearer {token}x", f"Basic {token}",
                 f"Bearer {token.swapcase()}", token, f"Bearer {token} {token}",
             ):
-                with self.subTest(path=path, credential=credential and credential.replace(token, "<token>")):
+                with self.subTest(
+                    path=path, credential=credential and credential.replace(token, "<token>")
+                ):
                     headers = {} if credential is None else {"Authorization": credential}
-                    response = self.expect(self.client.request(method, path, body, headers), 401, "unauthorized")
+                    response = self.expect(
+                        self.client.request(method, path, body, headers), 401, "unauthorized"
+                    )
                     self.assertRegex(response.header("WWW-Authenticate") or "", r"^Bearer")
             self.expect(self.client.admin(method, path, body), 200)
         response = self.client.get("/api/v1/admin/stats", {"Authorization": f"bearer {token}"})
@@ -540,13 +593,17 @@ class SaleManager(EndToEnd):
     def test_conservation_and_stats(self):
         self.client.set_stock("adds-up", 10)
         self.expect(self.client.order(1, "adds-up", 3), 202)
-        audit = self.expect(self.client.admin("GET", "/api/v1/admin/audit/conservation"), 200).json()
+        audit = self.expect(
+            self.client.admin("GET", "/api/v1/admin/audit/conservation"), 200
+        ).json()
         self.assertIs(audit["ok"], True)
         self.assertIn({"itemId": "adds-up", "drift": 0}, [
             {"itemId": entry["itemId"], "drift": entry["drift"]} for entry in audit["items"]
         ])
         stats = self.expect(self.client.admin("GET", "/api/v1/admin/stats"), 200).json()
-        one = self.expect(self.client.admin("GET", "/api/v1/admin/stats?itemId=adds-up"), 200).json()
+        one = self.expect(
+            self.client.admin("GET", "/api/v1/admin/stats?itemId=adds-up"), 200
+        ).json()
         for answer in (stats, one):
             entry = next(entry for entry in answer["items"] if entry["itemId"] == "adds-up")
             self.assertEqual((entry["initial"], entry["remaining"], entry["sold"]), (10, 7, 3))
@@ -593,7 +650,10 @@ class Operator(EndToEnd):
 
     def metrics(self):
         response = self.expect(self.client.get("/metrics"), 200)
-        self.assertRegex(response.header("Content-Type"), r"^text/plain; version=0\.0\.4|^application/openmetrics-text")
+        self.assertRegex(
+            response.header("Content-Type"),
+            r"^text/plain; version=0\.0\.4|^application/openmetrics-text"
+        )
         return parse_metrics(response.body.decode())
 
     def test_metrics_tell_what_happened(self):
@@ -622,14 +682,19 @@ class Operator(EndToEnd):
         for name, kind in types.items():
             self.assertEqual(kind == "counter", name.endswith("_total"), f"{name} is a {kind}")
         for name in (
-            "firstcome_order_decision_seconds", "firstcome_order_durable_seconds", "firstcome_stock_ratio",
-            "firstcome_idempotency_total", "firstcome_lane_queue_depth", "firstcome_lane_batch_size",
-            "firstcome_commit_seconds", "firstcome_invariant_violations_total", "http_server_requests_seconds",
+            "firstcome_order_decision_seconds", "firstcome_order_durable_seconds",
+            "firstcome_stock_ratio",
+            "firstcome_idempotency_total", "firstcome_lane_queue_depth",
+            "firstcome_lane_batch_size",
+            "firstcome_commit_seconds", "firstcome_invariant_violations_total",
+            "http_server_requests_seconds",
             "firstcome_build_info", "process_resident_memory_bytes",
         ):
             self.assertIn(name, types)
         labels = {label for _, pairs in after for label in pairs}
-        self.assertFalse([label for label in labels if "/api/v1/orders/0" in label[1]], "route templates only")
+        self.assertFalse(
+            [label for label in labels if "/api/v1/orders/0" in label[1]], "route templates only"
+        )
 
     def test_histograms_are_cumulative(self):
         samples, types = self.metrics()
@@ -653,7 +718,8 @@ class Operator(EndToEnd):
         self.assertRegex(document["openapi"], r"^3\.[01]\.\d+$")
         self.assertTrue(document["info"]["title"] and document["info"]["version"])
         for path in (
-            "/api/v1/orders", "/api/v1/orders:batch", "/api/v1/orders/{orderId}", "/api/v1/orders/count",
+            "/api/v1/orders", "/api/v1/orders:batch", "/api/v1/orders/{orderId}",
+            "/api/v1/orders/count",
             "/api/v1/orders/stock/{itemId}", "/api/v1/admin/stock", "/api/v1/admin/stats",
             "/api/v1/admin/audit/conservation", "/livez", "/readyz", "/metrics",
         ):
@@ -667,7 +733,9 @@ class Operator(EndToEnd):
                 self.assertTrue(operation["responses"], f"{method} {path}")
                 for status, answer in operation["responses"].items():
                     self.assertRegex(status, r"^([1-5]\d\d|default)$")
-                    self.assertTrue("$ref" in answer or answer["description"], f"{method} {path} {status}")
+                    self.assertTrue(
+                        "$ref" in answer or answer["description"], f"{method} {path} {status}"
+                    )
                 named = {
                     self.resolve(document, parameter)["name"]
                     for parameter in operation.get("parameters", []) + methods.get("parameters", [])
@@ -724,7 +792,9 @@ class Operator(EndToEnd):
             self.assertIn("level", entry)
         self.assertIn("listening", messages)
         self.assertNotIn("forged", messages)
-        listening = next(json.loads(line) for line in server.log().splitlines() if '"listening"' in line)
+        listening = next(
+            json.loads(line) for line in server.log().splitlines() if '"listening"' in line
+        )
         self.assertEqual(listening["address"], "%s:%d" % server.address)
 
     def test_the_token_is_for_the_owner_only(self):
@@ -746,7 +816,9 @@ class AuditedSale(EndToEnd):
         self.addCleanup(client.close)
         client.set_stock("small", 500, perUserLimit=2)
         source = mixed_wishes(self.random, "small", user_limit=2)
-        answers = Load(server.address, (next(source) for _ in range(3000)), clients=32).start().join()
+        answers = Load(
+            server.address, (next(source) for _ in range(3000)), clients=32
+        ).start().join()
         stock = client.stock("small")
         self.assertEqual(stock["remaining"], 0)
         server.stop()

@@ -1,9 +1,9 @@
 # tests/e2e/sigterm_test.py - SIGTERM under full load: nobody in flight is let down, nothing is lost
 """What "in flight" means here, to the byte:
 
-- a request whose last byte was handed to the kernel before SIGTERM was sent must get its answer (any answer);
-- a later one on a connection that was already open gets its answer, or the connection ends without one byte of an
-  answer (the server closed before it read), and then no order may be stored for it;
+- a request whose last byte was handed to the kernel before SIGTERM was sent must get its answer;
+- a later one on a connection that was already open gets its answer, or the connection ends without
+  one byte of an answer (the server closed before it read), and then no order is stored for it;
 - no answer is ever cut in the middle, and no connection is reset before SIGTERM.
 """
 
@@ -23,7 +23,8 @@ class Sigterm(EndToEnd):
         client = server.client()
         client.set_stock("drop", 10_000_000)
         load = Load(
-            server.address, unique_wishes("drop", prefix=f"t{number}-"), clients=64, ride_out=False, keep_exchanges=True,
+            server.address, unique_wishes("drop", prefix=f"t{number}-"), clients=64, ride_out=False,
+            keep_exchanges=True,
             retry_busy=False,
         ).start()
         self.addCleanup(load.abandon)
@@ -45,11 +46,15 @@ class Sigterm(EndToEnd):
         for exchange in exchanges:
             self.assertNotEqual(exchange.closed, "partial", f"an answer was cut: {exchange}")
             if exchange.sent and exchange.sent < before:
-                self.assertIsNotNone(exchange.answer, f"sent before SIGTERM, never answered: {exchange}")
+                self.assertIsNotNone(
+                    exchange.answer, f"sent before SIGTERM, never answered: {exchange}"
+                )
                 continue
             late["answered" if exchange.answer else exchange.closed or "eof"] += 1
             if exchange.answer is None:
-                self.assertNotIn(exchange.wish.user, stored_users, f"stored and not told: {exchange}")
+                self.assertNotIn(
+                    exchange.wish.user, stored_users, f"stored and not told: {exchange}"
+                )
         return late
 
     def test_sigterm_under_full_load(self):
@@ -63,7 +68,9 @@ class Sigterm(EndToEnd):
             store = auditor.read_store(data)
             late = self.check_exchanges(exchanges, before, store)
             slowest = max(slowest, took)
-            self.note(f"round {number}: {len(heard)} answers, after SIGTERM {late}, exit after {took:.2f} s")
+            self.note(
+                f"round {number}: {len(heard)} answers, after SIGTERM {late}, exit in {took:.2f} s"
+            )
             violations = auditor.audit(answers, store)
             self.assertEqual(violations, [])
             self.assertFalse([a for a in answers if a.status not in (202, 503, auditor.UNKNOWN)])
@@ -82,7 +89,11 @@ class Sigterm(EndToEnd):
             unready = wait_until(lambda: self.unready(probe), "readyz says no")
             self.assertTrue(unready.closes)
             # While it settles, orders are still taken on old connections and on new ones.
-            kept.send(request_bytes("POST", "/api/v1/orders", {"userId": 1, "itemId": "settle", "quantity": 1}))
+            kept.send(
+                request_bytes(
+                    "POST", "/api/v1/orders", {"userId": 1, "itemId": "settle", "quantity": 1}
+                )
+            )
             answer = kept.read()
             self.expect(answer, (202, 503))
             self.assertTrue(answer.closes, "told to go elsewhere")
@@ -98,7 +109,11 @@ class Sigterm(EndToEnd):
     def test_half_a_request_does_not_hold_it_up(self):
         server = self.start_server()
         with Connection(server.address) as half, Connection(server.address) as idle:
-            half.send(request_bytes("POST", "/api/v1/orders", {"userId": 1, "itemId": "x", "quantity": 1})[:-5])
+            half.send(
+                request_bytes(
+                    "POST", "/api/v1/orders", {"userId": 1, "itemId": "x", "quantity": 1}
+                )[:-5]
+            )
             idle.send(request_bytes("GET", "/livez"))
             idle.read()
             before = time.monotonic()
@@ -136,7 +151,9 @@ class Sigterm(EndToEnd):
         server = self.start_server()
         client = server.client()
         client.set_stock("pipe", 1000)
-        raw = request_bytes("POST", "/api/v1/orders", {"userId": 1, "itemId": "pipe", "quantity": 1})
+        raw = request_bytes(
+            "POST", "/api/v1/orders", {"userId": 1, "itemId": "pipe", "quantity": 1}
+        )
         for _ in range(50):
             connection = Connection(server.address)
             connection.send(raw * 20)

@@ -1,4 +1,4 @@
-// tests/shim/fault_shim.cpp - LD_PRELOAD: makes the disk fail on request, for files of one directory
+// tests/shim/fault_shim.cpp - LD_PRELOAD: makes the disk fail for one directory
 //
 // FC_FAULT_DIR   only files below it are touched
 // FC_FAULT_PLAN  a file that is looked at on every call; while it is not there, nothing happens.
