@@ -121,6 +121,7 @@ void write_response(
 
 Session::Session(IoThread& io, Socket socket, PeerAddress peer)
     : io_(io), socket_(std::move(socket)), peer_(peer), answers_(io) {
+    now_ = io_.clock().monotonic();
     io_.watch(*this);
 }
 
