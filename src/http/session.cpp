@@ -461,6 +461,7 @@ Awaitable<void> Session::send_rest() {
         const auto rest = asio::buffer(out_.data() + sent_, out_.size() - sent_);
         const auto [error, size] = co_await socket_.async_write_some(rest, quietly);
         if (error) {
+            if (timed_out_) io_.figures().deadline_closes.add();
             broken_ = true;
             break;
         }

@@ -282,6 +282,11 @@ inline Awaitable<Response> call_later(const Request& request, IoThread& io, Test
 
 inline Awaitable<Response> batch(const Request& request, IoThread& io, TestOrders& orders) {
     const std::size_t size = request.body.size();
+    Response response;
+    if (size > 1000) {
+        response.status = 422;
+        co_return response;
+    }
     OrderGather gather{io, size};
     Response unused;
     for (std::size_t i = 0; i < size; ++i) {
@@ -289,7 +294,6 @@ inline Awaitable<Response> batch(const Request& request, IoThread& io, TestOrder
         if (orders.submit(request, gather.sink(), gather.ticket(i), unused)) gather.expect_one();
     }
     co_await gather.all(io.clock().monotonic() + 2s);
-    Response response;
     for (std::size_t i = 0; i < size; ++i) response.body += gather.reply(i) ? 'A' : '?';
     co_return response;
 }

@@ -128,19 +128,22 @@ TEST(ServerDrain, AnswersWhatIsInFlightAndClosesWhatIsIdle) {
     RawClient busy{live.port()};
     busy.send(order("a"));
     ASSERT_TRUE(live.orders.has_waiting(1));
-    // Unread bytes behind the request would make a careless close a reset.
-    busy.send(order("never read"));
+    busy.send(order("b"));  // arrived before the drain: in flight, too
     const auto deadline = live.clock.monotonic() + 10s;
     auto finished = std::async(std::launch::async, [&] { return live.server->finish(deadline); });
     EXPECT_TRUE(idle.is_closed());
     live.orders.reply(0);
-    const Answer answer = busy.read();
-    EXPECT_EQ(answer.body, "accepted a");
-    while (busy.read().status != 0) {
-    }
+    EXPECT_EQ(busy.read().body, "accepted a");
+    ASSERT_TRUE(live.orders.has_waiting(2));
+    // Bytes nobody reads any more would make a careless close a reset.
+    busy.send(order("c"));
+    live.orders.reply(1);
+    const Answer last = busy.read();
+    EXPECT_EQ(last.body, "accepted b");
+    EXPECT_EQ(last.field("Connection"), "close");
+    EXPECT_TRUE(busy.is_closed());
     idle.close();
     busy.close();
-    live.orders.reply_all();
     EXPECT_EQ(finished.get(), 0U);
     EXPECT_EQ(live.server->figures().connections_open, 0U);
 }
