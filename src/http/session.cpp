@@ -109,6 +109,7 @@ void write_response(
 
 Session::Session(IoThread& io, Socket socket, PeerAddress peer)
     : io_(io), socket_(std::move(socket)), peer_(peer), answers_(io) {
+    now_ = io_.clock().monotonic();
     io_.watch(*this);
 }
 
@@ -448,6 +449,7 @@ Awaitable<void> Session::send_rest() {
         const auto rest = asio::buffer(out_.data() + sent_, out_.size() - sent_);
         const auto [error, size] = co_await socket_.async_write_some(rest, quietly);
         if (error) {
+            if (timed_out_) io_.figures().deadline_closes.add();
             broken_ = true;
             break;
         }
