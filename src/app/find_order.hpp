@@ -5,6 +5,7 @@
 #include "base/bounded_queue.hpp"
 #include "ports/order_store.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <expected>
 #include <functional>
@@ -46,7 +47,7 @@ private:
 
     std::vector<std::unique_ptr<ports::OrderStore>> stores_;
     std::vector<std::unique_ptr<base::BoundedQueue<Work>>> queues_;  // one per reader
-    std::size_t next_ = 0;
+    std::atomic<std::size_t> next_{0};                               // the reader whose turn it is
     std::vector<std::thread> threads_;
 };
 

@@ -101,6 +101,12 @@ private:
             work;  // set: a job of its own, no placement
     };
 
+    /// The answers of one batch that go to one sink; kept between batches for its memory.
+    struct Mailbox {
+        ReplySink* sink = nullptr;
+        std::vector<Answer> answers;
+    };
+
     void run();
     void place_and_reply(std::span<Job> orders);
     void beat(bool busy);
@@ -112,7 +118,7 @@ private:
     base::BoundedQueue<Job> queue_;
     std::vector<domain::OrderRequest> requests_;
     std::vector<domain::Outcome> outcomes_;
-    std::vector<std::pair<ReplySink*, std::vector<Answer>>> answers_;
+    std::vector<Mailbox> answers_;
     std::atomic<std::int64_t> last_beat_ns_{0};
     std::atomic<bool> busy_{false};
     std::thread thread_;

@@ -1,0 +1,202 @@
+// src/adapters/sqlite/database.cpp - a connection and its statements, as values that close
+// themselves
+#include "adapters/sqlite/database.hpp"
+
+#include <sqlite3.h>
+
+#include <cerrno>
+
+namespace firstcome::sqlite {
+
+namespace {
+
+bool no_room(int system_error) {
+    return system_error == ENOSPC || system_error == EFBIG || system_error == EDQUOT;
+}
+
+// SQLite gives one number for many causes; what the caller does next depends on these five only.
+SqliteError::Kind kind_of(int extended, int system_error) {
+    switch (extended) {
+        case SQLITE_IOERR_FSYNC:
+        case SQLITE_IOERR_DIR_FSYNC: return SqliteError::Kind::sync_failed;
+        default: break;
+    }
+    switch (extended & 0xFF) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED: return SqliteError::Kind::busy;
+        case SQLITE_FULL: return SqliteError::Kind::full;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB: return SqliteError::Kind::corrupt;
+        case SQLITE_IOERR:
+            return no_room(system_error) ? SqliteError::Kind::full : SqliteError::Kind::failed;
+        default: return SqliteError::Kind::failed;
+    }
+}
+
+SqliteError error_of(sqlite3* connection) {
+    const int extended = sqlite3_extended_errcode(connection);
+    const int system_error = sqlite3_system_errno(connection);
+    return {
+        kind_of(extended, system_error),
+        std::string(sqlite3_errmsg(connection)) + " (SQLite " + std::to_string(extended) +
+            (system_error != 0 ? ", errno " + std::to_string(system_error) : "") + ")"};
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
+    sqlite3_finalize(statement);
+}
+
+void Statement::bind(int at, std::int64_t value) {
+    const int result = sqlite3_bind_int64(statement_.get(), at + 1, value);
+    FC_ASSERT(result == SQLITE_OK);
+}
+
+void Statement::bind(int at, std::string_view text) {
+    const int result = sqlite3_bind_text(
+        statement_.get(), at + 1, text.data(), static_cast<int>(text.size()), SQLITE_STATIC
+    );
+    FC_ASSERT(result == SQLITE_OK);
+}
+
+void Statement::bind(int at, std::span<const std::byte> blob) {
+    const int result = sqlite3_bind_blob(
+        statement_.get(), at + 1, blob.data(), static_cast<int>(blob.size()), SQLITE_STATIC
+    );
+    FC_ASSERT(result == SQLITE_OK);
+}
+
+void Statement::bind(int at, std::optional<std::int64_t> value) {
+    if (value) {
+        bind(at, *value);
+    } else {
+        bind_null(at);
+    }
+}
+
+void Statement::bind_null(int at) {
+    const int result = sqlite3_bind_null(statement_.get(), at + 1);
+    FC_ASSERT(result == SQLITE_OK);
+}
+
+std::expected<bool, SqliteError> Statement::step() {
+    const int result = sqlite3_step(statement_.get());
+    if (result == SQLITE_ROW) return true;
+    if (result == SQLITE_DONE) {
+        sqlite3_reset(statement_.get());
+        return false;
+    }
+    const SqliteError error = error_of(sqlite3_db_handle(statement_.get()));
+    sqlite3_reset(statement_.get());
+    return std::unexpected(error);
+}
+
+std::expected<void, SqliteError> Statement::run() {
+    auto row = step();
+    if (!row) return std::unexpected(row.error());
+    FC_ASSERT(!*row);
+    return {};
+}
+
+void Statement::reset() {
+    sqlite3_reset(statement_.get());
+}
+
+std::int64_t Statement::integer(int at) const {
+    return sqlite3_column_int64(statement_.get(), at);
+}
+
+std::optional<std::int64_t> Statement::maybe_integer(int at) const {
+    if (is_null(at)) return std::nullopt;
+    return integer(at);
+}
+
+std::string_view Statement::text(int at) const {
+    const auto* text = sqlite3_column_text(statement_.get(), at);
+    if (text == nullptr) return {};
+    return {
+        reinterpret_cast<const char*>(text),
+        static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), at))};
+}
+
+std::span<const std::byte> Statement::blob(int at) const {
+    const auto* blob = static_cast<const std::byte*>(sqlite3_column_blob(statement_.get(), at));
+    return {blob, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), at))};
+}
+
+bool Statement::is_null(int at) const {
+    return sqlite3_column_type(statement_.get(), at) == SQLITE_NULL;
+}
+
+void Database::Close::operator()(sqlite3* connection) const {
+    sqlite3_close_v2(connection);
+}
+
+std::expected<Database, SqliteError> Database::open(const std::string& path, Mode mode) {
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    switch (mode) {
+        case Mode::create: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE; break;
+        case Mode::write: flags |= SQLITE_OPEN_READWRITE; break;
+        case Mode::read: flags |= SQLITE_OPEN_READONLY; break;
+    }
+    sqlite3* raw = nullptr;
+    const int result = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+    Database database{raw};
+    if (result != SQLITE_OK) {
+        if (raw == nullptr) return std::unexpected(SqliteError{.text = "out of memory"});
+        return std::unexpected(error_of(raw));
+    }
+    sqlite3_busy_timeout(raw, 5'000);
+    return database;
+}
+
+std::expected<void, SqliteError> Database::execute(const std::string& sql) {
+    const int result = sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+    if (result != SQLITE_OK) return std::unexpected(error_of(connection_.get()));
+    return {};
+}
+
+std::expected<Statement, SqliteError> Database::prepare(std::string_view sql) {
+    sqlite3_stmt* statement = nullptr;
+    const int result = sqlite3_prepare_v3(
+        connection_.get(),
+        sql.data(),
+        static_cast<int>(sql.size()),
+        SQLITE_PREPARE_PERSISTENT,
+        &statement,
+        nullptr
+    );
+    if (result != SQLITE_OK) return std::unexpected(error_of(connection_.get()));
+    return Statement{statement};
+}
+
+bool Database::in_transaction() const {
+    return sqlite3_get_autocommit(connection_.get()) == 0;
+}
+
+std::expected<Database::Checkpointed, SqliteError> Database::checkpoint() {
+    Checkpointed done;
+    const int result = sqlite3_wal_checkpoint_v2(
+        connection_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &done.wal_pages, &done.moved_pages
+    );
+    if (result != SQLITE_OK && result != SQLITE_BUSY) {
+        return std::unexpected(error_of(connection_.get()));
+    }
+    return done;
+}
+
+void Database::on_commit(void (*hook)(void*, int), void* argument) {
+    hook_ = std::make_unique<Hook>(Hook{hook, argument});
+    sqlite3_wal_hook(
+        connection_.get(),
+        [](void* self, sqlite3*, const char*, int pages) {
+            const auto* target = static_cast<const Hook*>(self);
+            target->call(target->argument, pages);
+            return SQLITE_OK;
+        },
+        hook_.get()
+    );
+}
+
+}  // namespace firstcome::sqlite

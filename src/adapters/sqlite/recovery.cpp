@@ -1,0 +1,255 @@
+// src/adapters/sqlite/recovery.cpp - the start: read the file once, rebuild memory, assert the
+// invariants
+#include "adapters/sqlite/ledger.hpp"
+#include "base/assert.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace firstcome::sqlite {
+
+namespace {
+
+constexpr std::uint64_t progress_every = 1'000'000;  // orders
+
+std::string damaged(const std::string& what) {
+    return fmt::format(
+        "the data is damaged: {}. Nothing was changed and nothing is sold from it. Keep the"
+        " directory as it is, run `firstcome audit` on a copy of it for the whole list, and restore"
+        " the newest backup",
+        what
+    );
+}
+
+std::string read_failed(const SqliteError& error) {
+    if (error.kind == SqliteError::Kind::corrupt) return damaged(error.text);
+    return fmt::format("cannot read the data: {}", error.text);
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
+    Options options,
+    const DataDir& dir,
+    const base::Clock& clock,
+    base::Entropy& entropy,
+    const base::KeyedHash& hash
+) {
+    FC_ASSERT(options.fatal != nullptr);
+    const std::string file = dir.lane_file(options.lane);
+    const auto fail = [&file](const SqliteError& error) {
+        return std::unexpected(fmt::format("{}: {}", file, read_failed(error)));
+    };
+    auto database = Database::open(file, Database::Mode::write);
+    if (!database) return fail(database.error());
+    auto set = database->execute(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+        "PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY"
+    );
+    if (!set) return fail(set.error());
+
+    const auto find_order = fmt::format("SELECT {} FROM orders o WHERE o.id = ?", order_columns);
+    const std::string_view upsert_item =
+        "INSERT INTO items (item_no, item_id, initial, restocked, opens_at, closes_at,"
+        " per_user_limit, as_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (item_no) DO UPDATE SET initial = excluded.initial,"
+        " restocked = excluded.restocked, opens_at = excluded.opens_at,"
+        " closes_at = excluded.closes_at, per_user_limit = excluded.per_user_limit,"
+        " as_of = excluded.as_of";
+    const std::string_view insert_movement =
+        "INSERT INTO stock_movements (at, item_id, operation, quantity, reason, who, trace_id, key,"
+        " payload, before_total, before_opens_at, before_closes_at, before_per_user_limit,"
+        " after_initial, after_restocked, after_remaining, after_sold, after_compensating,"
+        " after_orders, after_opens_at, after_closes_at, after_per_user_limit)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    const std::string_view find_movement =
+        "SELECT payload, at, after_initial, after_restocked, after_remaining, after_sold,"
+        " after_compensating, after_orders, after_opens_at, after_closes_at, after_per_user_limit"
+        " FROM stock_movements WHERE key = ? AND at > ? ORDER BY id DESC LIMIT 1";
+    const std::string_view texts[] = {
+        insert_order,
+        find_order,
+        "SELECT user, quantity FROM orders WHERE item = ?"
+        " AND id NOT IN (SELECT order_id FROM releases)",
+        "SELECT 1 FROM releases WHERE order_id = ?",
+        "INSERT INTO releases (order_id, released_at, reason) VALUES (?, ?, ?)",
+        upsert_item,
+        insert_movement,
+        find_movement,
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+        "ROLLBACK",
+        "SELECT coalesce(max(id), 0) FROM orders",
+    };
+    std::vector<Statement> made;
+    for (const std::string_view text : texts) {
+        auto statement = database->prepare(text);
+        if (!statement) return fail(statement.error());
+        made.push_back(std::move(*statement));
+    }
+    auto last = made[11].step();
+    if (!last) return fail(last.error());
+    const auto last_id = static_cast<std::uint64_t>(made[11].integer(0));
+    made[11].reset();
+
+    const int pages_long = options.checkpoint_pages;
+    const std::size_t lane = options.lane;
+    std::unique_ptr<Ledger> ledger{new Ledger(
+        std::move(options),
+        std::move(*database),
+        Statements{
+            .insert_order = std::move(made[0]),
+            .find_order = std::move(made[1]),
+            .orders_of_item = std::move(made[2]),
+            .find_release = std::move(made[3]),
+            .insert_release = std::move(made[4]),
+            .upsert_item = std::move(made[5]),
+            .insert_movement = std::move(made[6]),
+            .find_movement = std::move(made[7]),
+            .begin = std::move(made[8]),
+            .commit = std::move(made[9]),
+            .rollback = std::move(made[10]),
+        },
+        clock,
+        entropy,
+        hash,
+        last_id
+    )};
+    if (auto recovered = ledger->recover(); !recovered) {
+        return std::unexpected(fmt::format("{}: {}", file, recovered.error()));
+    }
+    auto checkpointer = Checkpointer::start(file, fmt::format("fc-ckpt-{}", lane), pages_long);
+    if (!checkpointer) return fail(checkpointer.error());
+    ledger->checkpointer_ = std::move(*checkpointer);
+    ledger->database_.on_commit(
+        [](void* to, int pages) { static_cast<Checkpointer*>(to)->log_has(pages); },
+        ledger->checkpointer_.get()
+    );
+    return ledger;
+}
+
+Ledger::Ledger(
+    Options options,
+    Database database,
+    Statements statements,
+    const base::Clock& clock,
+    base::Entropy& entropy,
+    const base::KeyedHash& hash,
+    std::uint64_t last_id
+)
+    : options_(std::move(options)),
+      database_(std::move(database)),
+      statements_(std::move(statements)),
+      clock_(clock),
+      hash_(hash),
+      ids_(static_cast<unsigned>(options_.lane), last_id, entropy),
+      shard_(options_.key_ttl, hash, ids_) {}
+
+std::expected<void, std::string> Ledger::recover() {
+    if (auto items = recover_items(); !items) return items;
+    if (auto orders = recover_orders(); !orders) return orders;
+    for (const auto& [item, number] : item_numbers_) {
+        const domain::Sale* sale = shard_.sale(item);
+        FC_ASSERT(sale->figures().drift() == 0);
+        publish(*sale);
+    }
+    return {};
+}
+
+std::expected<void, std::string> Ledger::recover_items() {
+    auto items = database_.prepare(
+        "SELECT item_no, item_id, initial, restocked, opens_at, closes_at, per_user_limit, as_of"
+        " FROM items ORDER BY item_no"
+    );
+    if (!items) return std::unexpected(read_failed(items.error()));
+    const auto time = [](std::optional<std::int64_t> at) -> std::optional<domain::WallTime> {
+        if (!at) return std::nullopt;
+        return domain::WallTime{std::chrono::milliseconds{*at}};
+    };
+    while (true) {
+        auto there = items->step();
+        if (!there) return std::unexpected(read_failed(there.error()));
+        if (!*there) return {};
+        const std::int64_t number = items->integer(0);
+        const auto item = domain::ItemId::from(items->text(1));
+        domain::StockFigures figures;
+        figures.initial = items->integer(2);
+        figures.restocked = items->integer(3);
+        figures.remaining = figures.total();
+        figures.window = {time(items->maybe_integer(4)), time(items->maybe_integer(5))};
+        figures.per_user_limit = items->maybe_integer(6);
+        figures.as_of = *time(items->integer(7));
+        const auto expected = static_cast<std::int64_t>(item_numbers_.size()) + 1;
+        if (!item || number != expected || figures.total() < 0) {
+            return std::unexpected(damaged(fmt::format("item number {} is not whole", number)));
+        }
+        figures.item = *item;
+        shard_.open_sale(*item).adopt(figures);
+        item_numbers_.emplace(*item, number);
+        item_ids_.emplace(number, *item);
+    }
+}
+
+// One scan in key order checks everything a row can tell: its checksum, its place in the item's
+// line, its place in the user's chain, and that the item's stock covers it.
+std::expected<void, std::string> Ledger::recover_orders() {
+    auto released = released_orders();
+    if (!released) return std::unexpected(released.error());
+    auto orders =
+        database_.prepare(fmt::format("SELECT {} FROM orders o ORDER BY o.id", order_columns));
+    if (!orders) return std::unexpected(read_failed(orders.error()));
+    const domain::WallTime now = clock_.wall();
+    const base::MonotonicTime monotonic_now = clock_.monotonic();
+    while (true) {
+        auto there = orders->step();
+        if (!there) return std::unexpected(read_failed(there.error()));
+        if (!*there) break;
+        const auto row = read_row(*orders, hash_);
+        const auto id = static_cast<std::uint64_t>(orders->integer(0));
+        if (!row) {
+            return std::unexpected(damaged(fmt::format("the row of order {:016x} is changed", id)));
+        }
+        const auto item = item_ids_.find(row->item_no);
+        if (item == item_ids_.end()) {
+            return std::unexpected(damaged(fmt::format("order {:016x} has no item", id)));
+        }
+        const std::uint64_t user_hash = shard_.hash_of(row->user);
+        if (row->previous != chains_.newest(user_hash)) {
+            return std::unexpected(damaged(
+                fmt::format("an order of the same user before {} is missing", row->id.text())
+            ));
+        }
+        const domain::Units units = released->contains(id) ? 0 : row->quantity;
+        if (!shard_.sale(item->second)->replay(user_hash, units, row->sequence)) {
+            return std::unexpected(damaged(fmt::format(
+                "order {} has sequence {} of item {}, which does not follow, or is more than the"
+                " stock",
+                row->id.text(),
+                row->sequence,
+                item->second.text()
+            )));
+        }
+        const UserChains::Link link{.user_hash = user_hash, .order_high = id};
+        chains_.publish({&link, 1});
+        released->erase(id);
+        if (row->key) shard_.remember(*row->key, id, now - row->accepted_at, monotonic_now);
+        if (++orders_recovered_ % progress_every == 0) options_.progress(orders_recovered_);
+    }
+    if (!released->empty()) return std::unexpected(damaged("a release of no known order"));
+    return {};
+}
+
+std::expected<std::unordered_set<std::uint64_t>, std::string> Ledger::released_orders() {
+    auto releases = database_.prepare("SELECT order_id FROM releases");
+    if (!releases) return std::unexpected(read_failed(releases.error()));
+    std::unordered_set<std::uint64_t> released;
+    while (true) {
+        auto there = releases->step();
+        if (!there) return std::unexpected(read_failed(there.error()));
+        if (!*there) return released;
+        released.insert(static_cast<std::uint64_t>(releases->integer(0)));
+    }
+}
+
+}  // namespace firstcome::sqlite

@@ -1,0 +1,135 @@
+// src/app/order_lane.cpp - the single writer of a shard: pop a batch, place it, reply
+#include "app/order_lane.hpp"
+
+#include "base/assert.hpp"
+
+#include <algorithm>
+#include <pthread.h>
+#include <string>
+#include <utility>
+
+namespace firstcome::app {
+
+OrderLane::OrderLane(
+    LaneOptions options,
+    ports::OrderLedger& ledger,
+    const base::Clock& clock,
+    ports::Observer& observer
+)
+    : options_(options),
+      ledger_(ledger),
+      clock_(clock),
+      observer_(observer),
+      queue_(options.queue_capacity) {
+    FC_ASSERT(options.batch_size_max > 0);
+}
+
+OrderLane::~OrderLane() {
+    close_and_drain();
+}
+
+void OrderLane::start() {
+    beat(false);
+    thread_ = std::thread([this] { run(); });
+    const std::string name = "fc-lane-" + std::to_string(options_.shard);
+    ::pthread_setname_np(thread_.native_handle(), name.c_str());
+}
+
+std::size_t OrderLane::submit(std::span<Placement> placements) {
+    std::size_t taken = 0;
+    for (Placement& placement : placements) {
+        FC_ASSERT(placement.sink != nullptr);
+        if (!queue_.try_push(Job{.placement = std::move(placement), .work = {}})) break;
+        ++taken;
+    }
+    return taken;
+}
+
+bool OrderLane::run_on_lane(std::move_only_function<void(ports::OrderLedger&)> work) {
+    FC_ASSERT(work != nullptr);
+    return queue_.try_push(Job{.placement = {}, .work = std::move(work)});
+}
+
+void OrderLane::close_and_drain() {
+    queue_.close();
+    if (thread_.joinable()) thread_.join();
+}
+
+base::MonotonicTime OrderLane::last_beat() const {
+    return base::MonotonicTime{
+        std::chrono::nanoseconds{last_beat_ns_.load(std::memory_order_relaxed)}};
+}
+
+void OrderLane::beat(bool busy) {
+    last_beat_ns_.store(clock_.monotonic().time_since_epoch().count(), std::memory_order_relaxed);
+    busy_.store(busy, std::memory_order_relaxed);
+}
+
+void OrderLane::run() {
+    std::vector<Job> batch;
+    while (queue_.pop_batch(batch, options_.batch_size_max)) {
+        beat(true);
+        // Work for the lane alone stands between orders; it splits the batch where it was pushed.
+        auto from = batch.begin();
+        while (from != batch.end()) {
+            if (from->work) {
+                from->work(ledger_);
+                ++from;
+                continue;
+            }
+            const auto to = std::find_if(from, batch.end(), [](const Job& job) {
+                return static_cast<bool>(job.work);
+            });
+            place_and_reply({from, to});
+            from = to;
+        }
+        batch.clear();
+        beat(false);
+    }
+}
+
+void OrderLane::place_and_reply(std::span<Job> orders) {
+    FC_ASSERT(!orders.empty());
+    requests_.clear();
+    for (const Job& job : orders) requests_.push_back(job.placement.request);
+    outcomes_.resize(orders.size());
+
+    const base::MonotonicTime started = clock_.monotonic();
+    const auto result = ledger_.place(requests_, outcomes_);
+    const base::MonotonicTime placed = clock_.monotonic();
+
+    observer_.batch_placed(
+        options_.shard,
+        ports::BatchReport{
+            .outcomes = result ? std::span<const domain::Outcome>(outcomes_)
+                               : std::span<const domain::Outcome>{},
+            .size = orders.size(),
+            .result = result,
+            .queue_wait_oldest = started - orders.front().placement.arrived,
+            .place_time = placed - started,
+            .queue_depth = queue_.size(),
+        }
+    );
+    for (std::size_t i = 0; i < orders.size(); ++i) {
+        const Placement& placement = orders[i].placement;
+        auto mailbox = std::ranges::find(answers_, placement.sink, &Mailbox::sink);
+        if (mailbox == answers_.end()) {
+            answers_.push_back({.sink = placement.sink, .answers = {}});
+            mailbox = answers_.end() - 1;
+        }
+        Answer& answer = mailbox->answers.emplace_back();
+        answer.ticket = placement.ticket;
+        if (result) {
+            answer.reply = std::move(outcomes_[i]);
+        } else {
+            answer.reply = std::unexpected(result.error());
+        }
+    }
+    for (Mailbox& mailbox : answers_) {
+        if (mailbox.answers.empty()) continue;
+        mailbox.sink->deliver(mailbox.answers);
+        mailbox.answers.clear();
+    }
+}
+
+}  // namespace firstcome::app

@@ -1,0 +1,71 @@
+// src/base/failpoint.cpp - named places where a test may kill or halt the process
+#include "base/failpoint.hpp"
+
+#include "base/assert.hpp"
+
+#include <charconv>
+#include <deque>
+#include <signal.h>
+
+namespace firstcome::base {
+
+std::atomic<bool> failpoints_armed{false};
+
+namespace {
+
+struct Armed {
+    std::string name;
+    int signal = 0;
+    std::atomic<int> passages_left{1};
+};
+
+// Written before the other threads start, and never again.
+std::deque<Armed>& armed() {
+    static std::deque<Armed> list;
+    return list;
+}
+
+std::optional<std::string> arm_one(std::string_view text) {
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos) return "expected name=kill or name=stop";
+    std::string_view action = text.substr(equals + 1);
+    int passages = 1;
+    if (const auto at = action.find('@'); at != std::string_view::npos) {
+        const std::string_view number = action.substr(at + 1);
+        const auto [end, error] =
+            std::from_chars(number.data(), number.data() + number.size(), passages);
+        if (error != std::errc{} || end != number.data() + number.size() || passages < 1) {
+            return "expected a whole number after @";
+        }
+        action = action.substr(0, at);
+    }
+    if (action != "kill" && action != "stop") return "the action is kill or stop";
+    Armed& made = armed().emplace_back();
+    made.name = text.substr(0, equals);
+    made.signal = action == "kill" ? SIGKILL : SIGSTOP;
+    made.passages_left.store(passages);
+    return std::nullopt;
+}
+
+}  // namespace
+
+void failpoint_reached(std::string_view name) {
+    for (Armed& each : armed()) {
+        if (each.name != name) continue;
+        if (each.passages_left.fetch_sub(1) != 1) continue;
+        const int sent = ::raise(each.signal);
+        FC_ASSERT(sent == 0);
+    }
+}
+
+std::optional<std::string> arm_failpoints(std::string_view text) {
+    while (!text.empty()) {
+        const auto comma = text.find(',');
+        if (auto wrong = arm_one(text.substr(0, comma))) return wrong;
+        text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+    }
+    failpoints_armed.store(!armed().empty(), std::memory_order_relaxed);
+    return std::nullopt;
+}
+
+}  // namespace firstcome::base

@@ -1,0 +1,217 @@
+// src/config/config.hpp - everything that can be set, in one struct; what each means is fields.cpp
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace firstcome::config {
+
+using std::chrono::milliseconds;
+
+enum class Mode : std::uint8_t { embedded, distributed };
+enum class Durability : std::uint8_t { redis, database };
+enum class AuthMode : std::uint8_t { none, jwt };
+enum class TracingExporter : std::uint8_t { none, otlp, zipkin };
+enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };
+enum class LogFormat : std::uint8_t { automatic, json, text };
+
+/// An address to listen on: a literal IPv4 or IPv6 address, never a name.
+struct Endpoint {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 8080;  ///< 0: the system picks one
+
+    [[nodiscard]] bool is_loopback() const;
+    /// `127.0.0.1:8080`, `[::1]:8080`
+    [[nodiscard]] std::string text() const;
+    [[nodiscard]] static std::optional<Endpoint> from(std::string_view text);
+
+    friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+/// So many requests in a period, and so many at once. Zero requests: no limit.
+struct Rate {
+    std::int32_t count = 0;
+    std::chrono::seconds period{1};
+    std::int32_t burst = 0;
+
+    /// `100/s burst 200`, `off`
+    [[nodiscard]] std::string text() const;
+    /// Also `100/s` and `100`: the burst is then twice the count.
+    [[nodiscard]] static std::optional<Rate> from(std::string_view text);
+
+    friend bool operator==(const Rate&, const Rate&) = default;
+};
+
+/// Defaults stand here; unit, range and meaning of each in fields.cpp and config/firstcome.toml.
+struct Config {
+    Mode mode = Mode::embedded;
+    Durability durability = Durability::redis;
+
+    struct Server {
+        Endpoint listen;
+        unsigned io_threads = 0;
+        std::vector<std::string> trusted_proxies;
+        std::string tls_certificate;
+        std::string tls_key;
+        std::size_t connections_max = 10'000;
+        milliseconds header_timeout{10'000};
+        milliseconds body_timeout{10'000};
+        milliseconds idle_timeout{60'000};
+        milliseconds reply_timeout{10'000};
+        std::size_t body_max_bytes = 64 * 1024;
+        std::size_t batch_body_max_bytes = 1024 * 1024;
+    } server;
+
+    struct Data {
+        std::string dir = "data";
+    } data;
+
+    struct Lane {
+        unsigned count = 1;
+        std::size_t batch_size_max = 1024;
+        std::size_t queue_capacity = 8192;
+    } lane;
+
+    struct Read {
+        unsigned threads = 2;
+    } read;
+
+    struct Orders {
+        std::int32_t quantity_max = 1000;
+    } orders;
+
+    struct Idempotency {
+        bool required = false;
+        milliseconds ttl = std::chrono::hours{24};
+    } idempotency;
+
+    struct RateLimit {
+        bool enabled = false;
+        Rate ip{.count = 100, .burst = 200};
+        Rate user{.count = 5, .burst = 10};
+    } rate_limit;
+
+    struct Auth {
+        AuthMode mode = AuthMode::none;
+    } auth;
+
+    struct Admin {
+        std::string token_file;  ///< empty: see admin_token_file()
+    } admin;
+
+    struct Shutdown {
+        milliseconds settle{5'000};
+        milliseconds in_flight{10'000};
+        milliseconds drain{8'000};
+    } shutdown;
+
+    struct Redis {
+        std::string url = "redis://127.0.0.1:6379/0";
+    } redis;
+
+    struct Postgres {
+        std::string url = "postgresql://127.0.0.1:5432/firstcome";
+    } postgres;
+
+    struct Tracing {
+        TracingExporter exporter = TracingExporter::none;
+        std::string endpoint;
+        unsigned sample_percent = 100;
+    } tracing;
+
+    struct Alerts {
+        bool enabled = false;
+        milliseconds interval{15'000};
+        std::string alertmanager_url;
+        std::string webhook_url;
+        unsigned stock_low_percent = 10;
+        unsigned error_percent = 5;
+    } alerts;
+
+    struct Webhook {
+        std::string url;
+        std::string secret_file;
+    } webhook;
+
+    struct Log {
+        LogLevel level = LogLevel::info;
+        LogFormat format = LogFormat::automatic;
+    } log;
+
+    /// `admin.token_file`, or `admin.token` in the data directory.
+    [[nodiscard]] std::filesystem::path admin_token_file() const;
+
+    [[nodiscard]] bool has_tls() const { return !server.tls_certificate.empty(); }
+};
+
+/// One mistake somebody made, with where they made it.
+struct ConfigError {
+    std::string origin;   ///< `firstcome.toml:12`, `FIRSTCOME_LANE_COUNT`, `--set`, `--listen`
+    std::string key;      ///< `lane.count`; empty when no key is to blame
+    std::string message;  ///< what was found, and what is accepted
+
+    [[nodiscard]] std::string text() const;
+};
+
+using ConfigErrors = std::vector<ConfigError>;
+
+/// A flag of its own for a key, like `--listen`.
+struct Flag {
+    std::string flag;  ///< as the user wrote it, for the message
+    std::string key;   ///< `server.listen`
+    std::string value;
+};
+
+/// Where values come from; the later wins: defaults, file, environment, set, flags.
+struct Sources {
+    std::optional<std::filesystem::path> file{};  ///< none: FIRSTCOME_CONFIG of the environment
+    std::vector<std::pair<std::string, std::string>> environment{};  ///< all; FIRSTCOME_* is read
+    std::vector<std::string> set{};                                  ///< `section.key=value`
+    std::vector<Flag> flags{};
+};
+
+struct Loaded {
+    Config config{};
+    std::map<std::string, std::string> origins{};  ///< key -> origin, for what is not a default
+};
+
+/// Errors   every mistake of every source at once, never empty
+[[nodiscard]] std::expected<Loaded, ConfigErrors> load(const Sources& sources);
+
+/// The same of a file's text alone; `name` stands in the origins.
+[[nodiscard]] std::expected<Loaded, ConfigErrors> load_text(
+    std::string_view toml, std::string_view name
+);
+
+/// The environment of this program as `Sources` takes it.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> environment_of(
+    const char* const* environ_block
+);
+
+/// All values as TOML, with the origin of each that is not a default. Secrets are masked.
+[[nodiscard]] std::string print(const Loaded& loaded);
+
+/// config/firstcome.toml: every option with meaning, unit, range and default.
+[[nodiscard]] std::string reference();
+
+/// What an operator should know at start: listening beyond loopback without TLS, and values that
+/// this version reads but does not act on yet. Whole sentences, one each.
+[[nodiscard]] std::vector<std::string> warnings(const Config& config);
+
+/// Why this version must not serve with this configuration: acting as if it had not been said would
+/// break what the operator asked for. Empty: serve.
+[[nodiscard]] std::vector<std::string> refusals(const Config& config);
+
+/// Keys that differ and need a restart, by name only; empty: `next` may replace `now`.
+[[nodiscard]] std::vector<std::string> restart_needed(const Config& now, const Config& next);
+
+}  // namespace firstcome::config
