@@ -24,7 +24,8 @@ constexpr std::uint64_t serials_per_thread = 10'000'000'000;
 }  // namespace
 
 Load::Load(LoadParts parts) : parts_(parts) {
-    const std::uint64_t sample = parts.options.audit_all ? 0 : parts.options.audit_sample;
+    const std::uint64_t sample =
+        parts.options.audit_all ? Witness::keep_all : parts.options.audit_sample;
     for (unsigned at = 0; at < parts.options.threads; ++at) {
         witnesses_.push_back(std::make_unique<Witness>(sample, parts.seed + at));
     }

@@ -140,13 +140,16 @@ TEST(Witness, RemembersWhenSoldOutWasFirstReadAndTheLastWinnerAsked) {
 
 TEST(Witness, KeepsASampleOrEverythingAndTheFirstInLine) {
     Witness sample{5, 1};
-    Witness all{0, 1};
+    Witness all{Witness::keep_all, 1};
+    Witness none{0, 1};
     for (std::uint64_t order = 100; order > 0; --order) {
         sample.answered({.serial = order}, accepted(order), at(0s, 1s), nullptr);
         all.answered({.serial = order}, accepted(order), at(0s, 1s), nullptr);
+        none.answered({.serial = order}, accepted(order), at(0s, 1s), nullptr);
     }
     EXPECT_EQ(sample.accepted_orders.size(), 5U);
     EXPECT_EQ(all.accepted_orders.size(), 100U);
+    EXPECT_TRUE(none.accepted_orders.empty());
     ASSERT_EQ(sample.first_orders.size(), Witness::first_orders_max);
     EXPECT_EQ(sample.first_orders.front().sequence, 1U);
     EXPECT_EQ(sample.first_orders.back().sequence, Witness::first_orders_max);
