@@ -173,15 +173,15 @@ struct Flag {
 
 /// Where values come from; the later wins: defaults, file, environment, set, flags.
 struct Sources {
-    std::optional<std::filesystem::path> file;  ///< none: FIRSTCOME_CONFIG of the environment
-    std::vector<std::pair<std::string, std::string>> environment;  ///< all; FIRSTCOME_* is read
-    std::vector<std::string> set;                                  ///< `section.key=value`
-    std::vector<Flag> flags;
+    std::optional<std::filesystem::path> file{};  ///< none: FIRSTCOME_CONFIG of the environment
+    std::vector<std::pair<std::string, std::string>> environment{};  ///< all; FIRSTCOME_* is read
+    std::vector<std::string> set{};                                  ///< `section.key=value`
+    std::vector<Flag> flags{};
 };
 
 struct Loaded {
-    Config config;
-    std::map<std::string, std::string> origins;  ///< key -> origin, for what is not a default
+    Config config{};
+    std::map<std::string, std::string> origins{};  ///< key -> origin, for what is not a default
 };
 
 /// Errors   every mistake of every source at once, never empty

@@ -60,7 +60,7 @@ struct Options {
     int descriptor = 2;                 ///< where lines go
     std::size_t queue_capacity = 8192;  ///< lines that may wait; beyond it the oldest is dropped
     /// Set: takes the lines instead of the descriptor, one call a line, on the log's thread.
-    std::function<void(std::string_view)> write;
+    std::function<void(std::string_view)> write{};
 };
 
 /// Starts the thread that writes. Before, and after stop(), lines are written as text to standard

@@ -22,7 +22,6 @@ struct HttpRequestStats {
     std::string method;
     std::string route;  ///< `/api/v1/orders/{orderId}`, `UNKNOWN`
     int status = 0;     ///< 202, 409, ...
-    std::uint64_t count = 0;
     double sum_seconds = 0;
     std::vector<std::uint64_t>
         buckets;  ///< of HttpStats::bounds and one more above; not cumulative
@@ -38,10 +37,10 @@ struct HttpStats {
 
 /// What is asked for at every scrape. Each may be empty: its families are then left out.
 struct MetricSources {
-    std::function<std::vector<domain::StockFigures>()> stock;
-    std::function<std::vector<std::size_t>()> queue_depths;  ///< [i] is lane i
-    std::function<std::uint64_t()> orders_shed;              ///< refused before a lane took them
-    std::function<HttpStats()> http;
+    std::function<std::vector<domain::StockFigures>()> stock{};
+    std::function<std::vector<std::size_t>()> queue_depths{};  ///< [i] is lane i
+    std::function<std::uint64_t()> orders_shed{};              ///< refused before a lane took them
+    std::function<HttpStats()> http{};
 };
 
 struct BuildFacts {
@@ -54,6 +53,8 @@ struct OutcomeCount {
     std::string_view outcome;
     std::uint64_t count = 0;
 };
+
+struct LaneCounters;
 
 class Metrics final : public ports::Observer {
 public:
@@ -85,13 +86,10 @@ public:
     [[nodiscard]] RecentFigures recent(base::MonotonicTime now) const;
 
 private:
-    struct Lane;
-    struct Families;
-
     BuildFacts build_;
     const base::Clock& clock_;  // outlives
     MetricSources sources_;
-    std::vector<std::unique_ptr<Lane>> lanes_;
+    std::vector<std::unique_ptr<LaneCounters>> lanes_;
     std::atomic<std::uint64_t> invariant_violations_{0};
 };
 

@@ -1,0 +1,132 @@
+// src/config/print.cpp - the configuration as an operator reads it: values, reference, warnings
+#include "config/fields.hpp"
+
+#include <fmt/format.h>
+
+namespace firstcome::config {
+
+namespace {
+
+constexpr std::size_t comment_columns = 100;
+
+std::string comment(std::string_view text) {
+    std::string out;
+    std::string line = "#";
+    while (!text.empty()) {
+        const auto space = std::min(text.find(' '), text.size());
+        const std::string_view word = text.substr(0, space);
+        text.remove_prefix(std::min(space + 1, text.size()));
+        if (line.size() + 1 + word.size() > comment_columns) {
+            out += line + "\n";
+            line = "#";
+        }
+        line.append(" ").append(word);
+    }
+    return out + line + "\n";
+}
+
+/// Calls `each` for all fields, with a TOML header before every section.
+template <typename Each>
+std::string in_sections(Each each) {
+    std::string out;
+    std::string_view section;
+    for (const Field& field : fields()) {
+        if (section_of(field.key) != section) {
+            section = section_of(field.key);
+            out += fmt::format("\n[{}]\n", section);
+        }
+        out += each(field);
+    }
+    return out;
+}
+
+bool is_default(const Field& field, const Config& config) {
+    return toml_value(field, config) == toml_value(field, Config{});
+}
+
+}  // namespace
+
+std::filesystem::path Config::admin_token_file() const {
+    if (!admin.token_file.empty()) return admin.token_file;
+    return std::filesystem::path{data.dir} / "admin.token";
+}
+
+std::string print(const Loaded& loaded) {
+    return in_sections([&](const Field& field) {
+        const bool masked = field.secret && !is_default(field, loaded.config);
+        const std::string value = masked ? "\"********\"" : toml_value(field, loaded.config);
+        const auto origin = loaded.origins.find(std::string{field.key});
+        const std::string from =
+            origin == loaded.origins.end() ? "" : fmt::format("  # {}", origin->second);
+        return fmt::format("{} = {}{}\n", name_of(field.key), value, from);
+    });
+}
+
+std::string reference() {
+    const std::string head =
+        "# config/firstcome.toml - every option with its meaning, range and default\n"
+        "#\n"
+        "# Written by `firstcome print-config --reference`; a test compares the two. Each option\n"
+        "# stands here with its default: take the # away to change it. The later wins: defaults,\n"
+        "# this file (--config or FIRSTCOME_CONFIG), the environment (FIRSTCOME_<SECTION>_<KEY>),\n"
+        "# --set section.key=value, flags of their own. Unknown options are errors. Durations are\n"
+        "# written 250ms, 10s, 5m, 24h, 30d; sizes 65536, 64KiB, 1MiB. In the environment and\n"
+        "# with --set, lists are separated by commas.\n\n";
+    return head + in_sections([](const Field& field) {
+               std::string out = "\n" + comment(field.doc);
+               if (!field.comes_with.empty()) {
+                   out += comment(fmt::format(
+                       "Without effect in this version: it comes with {}.", field.comes_with
+                   ));
+               }
+               if (field.reloadable) out += comment("Can change while serving (SIGHUP).");
+               out += comment("Accepted: " + accepted(field) + ".");
+               out += comment("Environment: " + environment_name(field.key));
+               const std::string_view name = name_of(field.key);
+               return out + fmt::format("#{} = {}\n", name, toml_value(field, Config{}));
+           });
+}
+
+std::vector<std::string> warnings(const Config& config) {
+    std::vector<std::string> out;
+    if (!config.server.listen.is_loopback() && !config.has_tls()) {
+        out.push_back(fmt::format(
+            "Listening on {} without TLS: orders and the admin token can be read on the way. Set "
+            "server.tls_certificate and server.tls_key, or put a TLS proxy in front.",
+            config.server.listen.text()
+        ));
+    }
+    for (const Field& field : fields()) {
+        if (field.comes_with.empty() || is_default(field, config)) continue;
+        out.push_back(fmt::format(
+            "{} has no effect in this version: it comes with {}.", field.key, field.comes_with
+        ));
+    }
+    return out;
+}
+
+std::vector<std::string> refusals(const Config& config) {
+    std::vector<std::string> out;
+    if (config.mode == Mode::distributed) {
+        out.emplace_back(
+            "mode = distributed is not in this version: it would sell the same units on every node."
+        );
+    }
+    if (config.auth.mode == AuthMode::jwt) {
+        out.emplace_back(
+            "auth.mode = jwt is not in this version: anybody could order in anybody's name."
+        );
+    }
+    return out;
+}
+
+std::vector<std::string> restart_needed(const Config& now, const Config& next) {
+    std::vector<std::string> out;
+    for (const Field& field : fields()) {
+        if (field.reloadable || toml_value(field, now) == toml_value(field, next)) continue;
+        out.emplace_back(field.key);
+    }
+    return out;
+}
+
+}  // namespace firstcome::config

@@ -1,0 +1,169 @@
+// src/http/admin_handler.cpp - what a sale manager asks: change stock, see figures, check that it adds up
+#include "http/admin_handler.hpp"
+
+#include "http/answers.hpp"
+#include "http/await.hpp"
+#include "http/idempotency_key.hpp"
+#include "http/json.hpp"
+#include "http/problem.hpp"
+#include "http/query_string.hpp"
+#include "http/stock_json.hpp"
+#include "telemetry/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <expected>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace firstcome::http {
+
+namespace {
+
+constexpr std::string_view admin_name = "admin";
+
+std::expected<domain::StockChange, Problem> change_of(const Request& request, const App& app) {
+    if (!is_json(request.content_type)) {
+        return std::unexpected(problem(ProblemCode::unsupported_media_type));
+    }
+    auto change = parse_stock_change(request.body);
+    if (!change) return std::unexpected(problem(std::move(change.error())));
+    change->who = admin_name;
+    change->trace_id = request.trace_id();
+    if (request.idempotency_key_count > 0) {
+        const auto key =
+            parse_idempotency_key(request.idempotency_key, request.idempotency_key_count);
+        if (!key) return std::unexpected(problem(key.error()));
+        change->key = app.hash.hash128(admin_name, *key);
+    }
+    return *change;
+}
+
+void append_stats_item(std::string& out, const domain::StockFigures& figures) {
+    out += R"({"itemId":)";
+    append_id(out, figures.item.text());
+    fmt::format_to(
+        std::back_inserter(out),
+        R"(,"initial":{},"restocked":{},"remaining":{},"sold":{},"compensating":{},"orders":{}}})",
+        figures.initial,
+        figures.restocked,
+        figures.remaining,
+        figures.sold,
+        figures.compensating,
+        figures.orders
+    );
+}
+
+}  // namespace
+
+bool require_admin(const Request& request, Response& response, const App& app) {
+    const auto presented = bearer_token(request.authorization);
+    if (presented && app.admin_token.matches(*presented)) return true;
+    answer_problem(request, problem(ProblemCode::unauthorized), response);
+    return false;
+}
+
+Awaitable<Response> post_stock(const Request& request, IoThread& io, App& app) {
+    Response response;
+    if (!require_admin(request, response, app)) co_return response;
+    auto change = change_of(request, app);
+    if (!change) co_return problem_response(request, change.error());
+
+    auto ask = [&app, change = *change](std::move_only_function<void(app::StockReply)> done) {
+        return app.stock_desk.change(change, std::move(done));
+    };
+    const auto deadline = io.clock().monotonic() + io.options().timeouts.reply;
+    StartCall<app::StockReply> start{std::move(ask)};
+    const auto reply = co_await await_call<app::StockReply>(io, deadline, std::move(start));
+    if (!reply) co_return problem_response(request, problem_of_change(reply.error(), request));
+    if (!*reply) co_return problem_response(request, problem(reply->error(), chance_of(request)));
+    if (const auto* no = std::get_if<domain::StockRejected>(&**reply)) {
+        co_return problem_response(request, problem(*no));
+    }
+    const auto& changed = std::get<ports::StockChanged>(**reply);
+    log::info(
+        "stock changed",
+        {{"item", changed.figures.item.text()},
+         {"operation", name(change->operation)},
+         {"quantity", change->quantity},
+         {"total", changed.figures.total()},
+         {"replayed", changed.replayed},
+         {"trace_id", change->trace_id}}
+    );
+    response.content_type = json_content_type;
+    if (changed.replayed) response.add_header("Idempotent-Replayed", "true");
+    append_stock(response.body, changed.figures);
+    co_return response;
+}
+
+void get_stats(const Request& request, Response& response, App& app) {
+    if (!require_admin(request, response, app)) return;
+    const auto wanted = parse_item_query(request.query);
+    if (!wanted) return answer_problem(request, problem(wanted.error()), response);
+    auto items = app.stock_desk.all_stock();
+    if (*wanted) {
+        std::erase_if(items, [&](const auto& figures) { return figures.item != **wanted; });
+        if (items.empty()) {
+            return answer_problem(request, problem(ProblemCode::item_not_found), response);
+        }
+    }
+    domain::StockFigures total;
+    for (const domain::StockFigures& figures : items) {
+        total.initial += figures.initial;
+        total.restocked += figures.restocked;
+        total.remaining += figures.remaining;
+        total.sold += figures.sold;
+        total.compensating += figures.compensating;
+        total.orders += figures.orders;
+    }
+    const RecentRates rates = app.recent_rates();
+    response.content_type = json_content_type;
+    std::string& out = response.body;
+    fmt::format_to(
+        std::back_inserter(out),
+        R"({{"initial":{},"restocked":{},"remaining":{},"sold":{},"compensating":{},"orders":{},)"
+        R"("ordersPerSecond1s":{:.1f},"ordersPerSecond10s":{:.1f},)"
+        R"("latencyP50Ms":{:.3f},"latencyP99Ms":{:.3f},"outcomes":{{)",
+        total.initial,
+        total.restocked,
+        total.remaining,
+        total.sold,
+        total.compensating,
+        total.orders,
+        rates.orders_per_second_1s,
+        rates.orders_per_second_10s,
+        rates.p50_seconds * 1e3,
+        rates.p99_seconds * 1e3
+    );
+    bool first = true;
+    for (const OutcomeTotal& each : app.outcomes()) {
+        fmt::format_to(
+            std::back_inserter(out), R"({}"{}":{})", first ? "" : ",", each.outcome, each.count
+        );
+        first = false;
+    }
+    out += R"(},"items":[)";
+    for (const domain::StockFigures& figures : items) {
+        if (out.back() == '}') out += ',';
+        append_stats_item(out, figures);
+    }
+    out += "]}";
+}
+
+void get_conservation(const Request& request, Response& response, App& app) {
+    if (!require_admin(request, response, app)) return;
+    const auto items = app.stock_desk.all_stock();
+    const bool holds =
+        std::ranges::all_of(items, [](const auto& figures) { return figures.drift() == 0; });
+    if (!holds) {
+        app.invariant_violated();
+        log::error("stock does not add up", {{"trace_id", request.trace_id()}});
+    }
+    response.content_type = json_content_type;
+    append_conservation(response.body, items);
+}
+
+}  // namespace firstcome::http

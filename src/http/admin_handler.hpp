@@ -1,0 +1,22 @@
+// src/http/admin_handler.hpp - what a sale manager asks: change stock, see figures, check that it adds up
+#pragma once
+
+#include "http/app.hpp"
+#include "http/io_thread.hpp"
+#include "http/message.hpp"
+
+namespace firstcome::http {
+
+/// Answers 401 and returns false unless the request carries the admin token.
+[[nodiscard]] bool require_admin(const Request& request, Response& response, const App& app);
+
+/// POST /api/v1/admin/stock
+Awaitable<Response> post_stock(const Request& request, IoThread& io, App& app);
+
+/// GET /api/v1/admin/stats
+void get_stats(const Request& request, Response& response, App& app);
+
+/// GET /api/v1/admin/audit/conservation
+void get_conservation(const Request& request, Response& response, App& app);
+
+}  // namespace firstcome::http

@@ -1,0 +1,178 @@
+// src/http/api.cpp - the table of everything the service answers
+#include "http/api.hpp"
+
+#include "http/admin_handler.hpp"
+#include "http/health_handler.hpp"
+#include "http/json.hpp"
+#include "http/openapi.hpp"
+#include "http/orders_handler.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace firstcome::http {
+
+namespace {
+
+using Handler = decltype(Route::handler);
+
+/// A route and its description; one row per line of CONTRACT section 1.
+struct Row {
+    RouteDoc doc;
+    Handler handler;
+    std::size_t body_max = 0;  ///< bytes; 0: takes no body
+};
+
+AnswerNow now(void (*handler)(const Request&, Response&, App&), App& app) {
+    return [handler, &app](const Request& request, Response& response) {
+        handler(request, response, app);
+    };
+}
+
+AnswerLater later(Awaitable<Response> (*handler)(const Request&, IoThread&, App&), App& app) {
+    return [handler, &app](const Request& request, IoThread& io) {
+        return handler(request, io, app);
+    };
+}
+
+std::vector<Row> rows(App& app, OrderEndpoint& orders) {
+    const std::size_t order_max = app.options.order_body_max;
+    const std::size_t batch_max = app.options.batch_body_max;
+    return {
+        {{.method = "POST",
+          .path = "/api/v1/orders",
+          .summary = "Place an order: first come, first served",
+          .request_schema = "OrderRequest",
+          .parameters = {"idempotencyKey"},
+          .answers = {{202, "Order", "Accepted, and durable as `durability` says"}}},
+         &orders,
+         order_max},
+        {{.method = "POST",
+          .path = "/api/v1/orders:batch",
+          .summary = "Place up to 1,000 orders; each stands alone",
+          .request_schema = "BatchRequest",
+          .parameters = {},
+          .answers = {{200, "BatchAnswer", "One outcome per order, in the same order"}}},
+         later(post_order_batch, app),
+         batch_max},
+        {{.method = "GET",
+          .path = "/api/v1/orders/{orderId}",
+          .summary = "One order",
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Order", "The order, with an ETag"}, {304, "", "Not changed"}}},
+         later(get_order, app)},
+        {{.method = "GET",
+          .path = "/api/v1/orders",
+          .summary = "A user's orders, newest first",
+          .request_schema = {},
+          .parameters = {"userId", "itemId", "status", "limit", "cursor"},
+          .answers = {{200, "OrderPage", "A page; `nextCursor` leads to the next"}}},
+         later(list_orders, app)},
+        {{.method = "GET",
+          .path = "/api/v1/orders/count",
+          .summary = "How many orders were accepted",
+          .request_schema = {},
+          .parameters = {"itemId"},
+          .answers = {{200, "Count", "Of one item, or of all"}}},
+         now(count_orders, app)},
+        {{.method = "GET",
+          .path = "/api/v1/orders/stock/{itemId}",
+          .summary = "An item's stock",
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Stock", "As of the last durable order"}}},
+         now(get_stock, app)},
+        {{.method = "POST",
+          .path = "/api/v1/admin/stock",
+          .summary = "Set, add or remove stock; set the sale's window and the per-user limit",
+          .admin = true,
+          .request_schema = "StockChange",
+          .parameters = {"idempotencyKey"},
+          .answers = {{200, "Stock", "The figures right after the change"}}},
+         later(post_stock, app),
+         order_max},
+        {{.method = "GET",
+          .path = "/api/v1/admin/stats",
+          .summary = "Totals, rates and figures per item",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {"itemId"},
+          .answers = {{200, "Stats", "Conserved in every answer"}}},
+         now(get_stats, app)},
+        {{.method = "GET",
+          .path = "/api/v1/admin/audit/conservation",
+          .summary = "Does every item's stock add up",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Conservation", "`ok` when no item drifts"}}},
+         now(get_conservation, app)},
+        {{.method = "GET",
+          .path = "/livez",
+          .summary = "Liveness: event loops and lanes move",
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Health", "Alive"}, {503, "Health", "Something is stuck"}}},
+         now(get_livez, app)},
+        {{.method = "GET",
+          .path = "/readyz",
+          .summary = "Readiness: takes connections",
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Health", "Ready"}, {503, "Health", "Starting or draining"}}},
+         now(get_readyz, app)},
+        {{.method = "GET",
+          .path = "/startupz",
+          .summary = "The start is over",
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Health", "Started"}, {503, "Health", "Starting"}}},
+         now(get_startupz, app)},
+        {{.method = "GET",
+          .path = "/metrics",
+          .summary = "Prometheus metrics",
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "", "Prometheus text format"}}},
+         now(get_metrics, app)},
+    };
+}
+
+Method method_of(std::string_view text) { return method_from(text); }
+
+}  // namespace
+
+std::vector<Route> api_routes(App& app, OrderEndpoint& orders) {
+    std::vector<Row> table = rows(app, orders);
+    const auto document = std::make_shared<std::string>();
+    table.push_back(
+        {{.method = "GET",
+          .path = "/openapi.json",
+          .summary = "This description",
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "", "OpenAPI 3.1"}}},
+         [document](const Request&, Response& response) {
+             response.content_type = json_content_type;
+             response.body = *document;
+         }}
+    );
+    std::vector<Route> routes;
+    std::vector<RouteDoc> docs;
+    for (Row& row : table) {
+        docs.push_back(row.doc);
+        routes.push_back(Route{
+            .method = method_of(row.doc.method),
+            .path = std::string(row.doc.path),
+            .handler = std::move(row.handler),
+            .body_size_max = row.body_max,
+        });
+    }
+    *document = openapi(docs, app.options.version);
+    return routes;
+}
+
+}  // namespace firstcome::http

@@ -1,0 +1,66 @@
+// src/http/app.hpp - what the handlers stand on: built by wiring, outlives every request
+#pragma once
+
+#include "app/find_order.hpp"
+#include "app/place_order.hpp"
+#include "app/service_state.hpp"
+#include "app/stock_desk.hpp"
+#include "base/hash.hpp"
+#include "base/time.hpp"
+#include "domain/order.hpp"
+#include "http/admin_token.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace firstcome::http {
+
+/// What the last seconds were like; for the stats page.
+struct RecentRates {
+    double orders_per_second_1s = 0;   ///< accepted
+    double orders_per_second_10s = 0;  ///< accepted
+    double p50_seconds = 0;            ///< arrival to durable
+    double p99_seconds = 0;
+};
+
+struct OutcomeTotal {
+    std::string_view outcome;
+    std::uint64_t count = 0;
+};
+
+struct ApiOptions {
+    std::int32_t quantity_max = 1000;  ///< units per order
+    bool key_required = false;         ///< idempotency.required
+    domain::Durability durability = domain::Durability::disk;
+    std::size_t order_body_max = std::size_t{64} * 1024;    ///< bytes
+    std::size_t batch_body_max = std::size_t{1024} * 1024;  ///< bytes
+    std::string version;
+    std::string mode;
+};
+
+/// References and functions only; each outlives the server.
+struct App {
+    const ApiOptions& options;
+    app::PlaceOrder& place_order;
+    app::FindOrder& find_order;
+    app::StockDesk& stock_desk;
+    const base::KeyedHash& hash;
+    const AdminToken& admin_token;
+    const app::ServiceState& state;
+
+    std::function<std::string()> metrics_text;
+    std::string_view metrics_content_type;
+    std::function<RecentRates()> recent_rates;
+    std::function<std::vector<OutcomeTotal>()> outcomes;
+    /// Names of event loops and lanes that have not moved for too long; empty when alive.
+    std::function<std::vector<std::string>()> stuck;
+    /// Told about a broken invariant, which is also logged.
+    std::function<void()> invariant_violated;
+};
+
+}  // namespace firstcome::http

@@ -1,0 +1,142 @@
+// src/http/message.hpp - a request as the handlers see it, and the answer they give
+#pragma once
+
+#include "base/time.hpp"
+#include "domain/order.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace firstcome::http {
+
+/// The methods a route can have; `other` is a well-formed method nobody routes.
+enum class Method : std::uint8_t { get, head, post, put, patch, delete_, options, other };
+inline constexpr std::size_t method_count = 8;
+[[nodiscard]] std::string_view name(Method method);
+[[nodiscard]] Method method_from(std::string_view text);
+
+/// Why the engine itself answers. The enumerator is the problem's `code`.
+enum class Problem : std::uint8_t {
+    malformed_request,       // 400
+    uri_too_long,            // 414
+    headers_too_large,       // 431
+    payload_too_large,       // 413
+    not_found,               // 404
+    method_not_allowed,      // 405
+    unsupported_media_type,  // 415, for handlers
+    expectation_failed,      // 417
+    request_timeout,         // 408: the request did not arrive in time
+    version_not_supported,   // 505
+    please_wait,             // 503: more connections than allowed
+    outcome_unknown,         // 504: no answer from the lane before the reply deadline
+    internal,                // 500: a handler broke
+};
+[[nodiscard]] std::string_view name(Problem why);
+[[nodiscard]] unsigned status_of(Problem why);
+
+/// The other end, IPv4 as v4-mapped IPv6.
+struct PeerAddress {
+    std::array<std::uint8_t, 16> bytes{};
+
+    [[nodiscard]] bool is_v4() const;
+    [[nodiscard]] std::string text() const;
+
+    friend bool operator==(const PeerAddress&, const PeerAddress&) = default;
+};
+
+/// The id in `X-Request-Id`: the client's when it is 1-64 characters of [A-Za-z0-9._:-], else ours.
+class RequestId {
+public:
+    static constexpr std::size_t size_max = 64;
+
+    /// False: not of that form, and nothing changed.
+    bool assign(std::string_view text);
+    void make(std::uint64_t random);
+
+    [[nodiscard]] std::string_view text() const { return {text_.data(), size_}; }
+
+private:
+    std::array<char, size_max> text_;
+    std::uint8_t size_ = 0;
+};
+
+struct Route;
+
+/// One request. All views live until its answer has been written; none of them owns.
+///
+/// Thread   the connection's io thread
+struct Request {
+    Request() = default;
+    Request(const Request&) = delete;
+    Request& operator=(const Request&) = delete;
+
+    Method method = Method::other;
+    std::string_view method_text;
+    std::string_view target;  ///< as sent
+    std::string_view path;    ///< percent-decoded; never holds an encoded slash, NUL or control
+    std::string_view query;   ///< as sent, after the '?'; see query_parameters()
+    std::array<std::string_view, 2> parameters;  ///< of the path, in the order of the template
+    std::string_view body;
+
+    std::string_view content_type;
+    std::string_view authorization;
+    std::string_view idempotency_key;         ///< of the first such field, raw
+    std::uint32_t idempotency_key_count = 0;  ///< fields of that name; 2 or more is a mistake
+    std::string_view if_none_match;
+    std::string_view forwarded_for;  ///< the last X-Forwarded-For field; see fields_named()
+    std::string_view traceparent;    ///< raw; already read into `trace` when valid
+    std::string_view fields;         ///< the raw header lines, each ending in CRLF
+
+    PeerAddress peer;
+    base::MonotonicTime arrived{};  ///< when the last byte was read
+    domain::TraceContext trace;     ///< of a valid traceparent (span: the caller's), or made here
+    RequestId id;
+    const Route* route = nullptr;  ///< null: no such route
+
+    std::string decoded_path;  ///< behind `path` when the target held a percent sign
+
+    [[nodiscard]] std::string trace_id() const;  ///< 32 hex digits
+    /// The values of a header field, any case of its name, in order. Allocates: not for hot paths.
+    [[nodiscard]] std::vector<std::string_view> fields_named(std::string_view name) const;
+    /// The query's parameters, decoded, in order. Nothing: a broken percent escape.
+    [[nodiscard]] std::optional<std::vector<std::pair<std::string, std::string>>> query_parameters(
+    ) const;
+    void clear();
+};
+
+/// What a handler answers. The engine adds Date, Content-Length, Connection and X-Request-Id, and
+/// drops the body for HEAD. Reused on the hot path, so its strings keep their room.
+struct Response {
+    unsigned status = 200;
+    std::string_view content_type;  ///< static text; empty: no such field
+    std::string headers;            ///< whole lines "Name: value\r\n"
+    std::string body;
+
+    /// `value` is text of ours: a CR or LF in it stops the process.
+    void add_header(std::string_view name, std::string_view value);
+    void clear();
+};
+
+/// Writes the problem document of an engine error. A seam: the real one knows the docs' addresses.
+///
+/// Thread   any io thread; `response` comes cleared
+using RenderProblem = void (*)(Problem why, const Request& request, Response& response);
+
+/// type, title, status, code, instance, traceId - enough until wiring passes another one.
+void render_minimal_problem(Problem why, const Request& request, Response& response);
+
+/// The trace a `traceparent` field names, with the caller's span. Nothing: not valid.
+///
+/// Source   W3C Trace Context, level 1, section 3.2
+[[nodiscard]] std::optional<domain::TraceContext> trace_from(std::string_view traceparent);
+
+/// Percent-decodes; nothing on a broken escape. `plus_is_space` as in queries.
+[[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space);
+
+}  // namespace firstcome::http

@@ -1,0 +1,34 @@
+// src/http/options.hpp - what can be set about the engine, with its defaults
+#pragma once
+
+#include "http/message.hpp"
+#include "http/request_parser.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace firstcome::http {
+
+struct Timeouts {
+    std::chrono::nanoseconds header = std::chrono::seconds{10};  ///< first byte to end of head
+    std::chrono::nanoseconds body = std::chrono::seconds{20};    ///< end of head to end of body
+    std::chrono::nanoseconds idle = std::chrono::seconds{60};    ///< between requests
+    std::chrono::nanoseconds reply = std::chrono::seconds{5};    ///< lane's answer, else 504
+    std::chrono::nanoseconds write = std::chrono::seconds{10};   ///< without the reader's progress
+    std::chrono::nanoseconds linger = std::chrono::seconds{2};   ///< reading on after our last byte
+    std::chrono::nanoseconds sweep = std::chrono::milliseconds{100};  ///< how exact the above are
+};
+
+struct ServerOptions {
+    std::string host = "127.0.0.1";  ///< an IPv4 or IPv6 address
+    std::uint16_t port = 8080;       ///< 0: any free one
+    unsigned io_threads = 1;
+    std::size_t connections_max = 10'000;  ///< of all threads; beyond it 503 and close
+    Limits limits = {};
+    Timeouts timeouts = {};
+    RenderProblem render_problem = render_minimal_problem;
+};
+
+}  // namespace firstcome::http

@@ -1,0 +1,217 @@
+// src/http/orders_handler.cpp - orders: JSON in, answer out; no rules
+#include "http/orders_handler.hpp"
+
+#include "http/answers.hpp"
+#include "http/await.hpp"
+#include "http/idempotency_key.hpp"
+#include "http/json.hpp"
+#include "http/order_json.hpp"
+#include "http/problem.hpp"
+#include "http/query_string.hpp"
+#include "http/stock_json.hpp"
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace firstcome::http {
+
+namespace {
+
+/// The order a request asks for, with its key; else why it cannot be taken.
+std::expected<domain::OrderRequest, Problem> order_of(const Request& request, const App& app) {
+    if (!is_json(request.content_type)) {
+        return std::unexpected(problem(ProblemCode::unsupported_media_type));
+    }
+    auto order = parse_order(request.body, app.options.quantity_max);
+    if (!order) return std::unexpected(problem(std::move(order.error())));
+    order->trace = request.trace;
+    if (request.idempotency_key_count == 0) {
+        if (app.options.key_required) {
+            return std::unexpected(problem(ProblemCode::idempotency_key_missing));
+        }
+        return *order;
+    }
+    const auto key = parse_idempotency_key(request.idempotency_key, request.idempotency_key_count);
+    if (!key) return std::unexpected(problem(key.error()));
+    order->key = app.hash.hash128(order->user.text(), *key);
+    return *order;
+}
+
+void answer_accepted(const domain::Accepted& accepted, const App& app, Response& response) {
+    response.status = 202;
+    response.content_type = json_content_type;
+    response.headers.append("Location: ");
+    append_order_location(response.headers, accepted.order.id);
+    response.headers.append("\r\n");
+    if (accepted.replayed) response.headers.append("Idempotent-Replayed: true\r\n");
+    append_order(response.body, accepted.order, app.options.durability);
+}
+
+/// What the status of a stored order is told by: it changes at most once.
+std::string etag_of(const domain::Order& order) {
+    return "\"" + std::to_string(order.sequence) + "-" + std::string(name(order.status)) + "\"";
+}
+
+}  // namespace
+
+bool PlaceOrderEndpoint::submit(
+    const Request& request, app::ReplySink& sink, std::uint64_t ticket, Response& response
+) {
+    const auto order = order_of(request, app_);
+    if (!order) {
+        answer_problem(request, order.error(), response);
+        return false;
+    }
+    const auto shed = app_.place_order.submit(
+        {.request = *order, .sink = &sink, .ticket = ticket, .arrived = request.arrived}
+    );
+    if (!shed) return true;
+    answer_problem(request, problem(*shed, chance_of(request)), response);
+    return false;
+}
+
+void PlaceOrderEndpoint::answer(
+    const Request& request, const app::Reply& reply, Response& response
+) {
+    if (!reply) {
+        return answer_problem(request, problem(reply.error(), chance_of(request)), response);
+    }
+    if (const auto* yes = std::get_if<domain::Accepted>(&*reply)) {
+        return answer_accepted(*yes, app_, response);
+    }
+    answer_problem(request, problem(std::get<domain::Rejected>(*reply)), response);
+}
+
+Awaitable<Response> post_order_batch(const Request& request, IoThread& io, App& app) {
+    if (!is_json(request.content_type)) {
+        co_return problem_response(request, problem(ProblemCode::unsupported_media_type));
+    }
+    auto batch = parse_batch(request.body, app.options.quantity_max);
+    if (!batch) co_return problem_response(request, problem(std::move(batch.error())));
+
+    const std::size_t size = batch->elements.size();
+    OrderGather gather{io, size};
+    std::vector<std::optional<Problem>> refused(size);
+    for (std::size_t i = 0; i < size; ++i) {
+        BatchElement& element = batch->elements[i];
+        if (!element.order) {
+            refused[i] = problem(std::move(element.order.error()));
+            continue;
+        }
+        if (element.key.empty() && app.options.key_required) {
+            refused[i] = problem(ProblemCode::idempotency_key_missing);
+            continue;
+        }
+        domain::OrderRequest& order = *element.order;
+        order.trace = request.trace;
+        if (!element.key.empty()) order.key = app.hash.hash128(order.user.text(), element.key);
+        const auto shed = app.place_order.submit(
+            {.request = order,
+             .sink = &gather.sink(),
+             .ticket = gather.ticket(i),
+             .arrived = request.arrived}
+        );
+        if (shed) {
+            refused[i] = problem(*shed, chance_of(request));
+        } else {
+            gather.expect_one();
+        }
+    }
+    co_await gather.all(io.clock().monotonic() + io.options().timeouts.reply);
+
+    Response response;
+    response.content_type = json_content_type;
+    const std::string trace_id = request.trace_id();
+    const ProblemContext context{.instance = request.target, .trace_id = trace_id};
+    BatchAnswer answer{response.body};
+    for (std::size_t i = 0; i < size; ++i) {
+        if (refused[i]) {
+            answer.refused(*refused[i], context);
+            continue;
+        }
+        const auto& reply = gather.reply(i);
+        if (!reply) {
+            const auto unknown = ports::LedgerError::outcome_unknown;
+            answer.refused(problem(unknown, chance_of(request)), context);
+        } else if (!*reply) {
+            answer.refused(problem(reply->error(), chance_of(request)), context);
+        } else if (const auto* yes = std::get_if<domain::Accepted>(&**reply)) {
+            answer.accepted(*yes, app.options.durability);
+        } else {
+            answer.refused(problem(std::get<domain::Rejected>(**reply)), context);
+        }
+    }
+    answer.close();
+    co_return response;
+}
+
+Awaitable<Response> get_order(const Request& request, IoThread& io, App& app) {
+    const auto id = domain::OrderId::from(request.parameters[0]);
+    if (!id) co_return problem_response(request, problem(ProblemCode::order_not_found));
+    if (!request.query.empty()) {
+        if (auto none = parse_query(request.query, {}); !none) {
+            co_return problem_response(request, problem(std::move(none.error())));
+        }
+    }
+    auto ask = [&app, id = *id](std::move_only_function<void(app::FindReply)> done) {
+        return app.find_order.find(id, std::move(done));
+    };
+    const auto deadline = io.clock().monotonic() + io.options().timeouts.reply;
+    StartCall<app::FindReply> start{std::move(ask)};
+    const auto found = co_await await_call<app::FindReply>(io, deadline, std::move(start));
+    if (!found) co_return problem_response(request, problem_of_read(found.error(), request));
+    if (!*found) {
+        co_return problem_response(request, problem(found->error(), chance_of(request)));
+    }
+    if (!**found) co_return problem_response(request, problem(ProblemCode::order_not_found));
+
+    const domain::Order& order = ***found;
+    Response response;
+    const std::string etag = etag_of(order);
+    response.add_header("ETag", etag);
+    if (request.if_none_match == etag || request.if_none_match == "*") {
+        response.status = 304;
+        co_return response;
+    }
+    response.content_type = json_content_type;
+    append_order(response.body, order, app.options.durability);
+    co_return response;
+}
+
+Awaitable<Response> list_orders(const Request& request, IoThread& io, App& app) {
+    auto query = parse_order_query(request.query);
+    if (!query) co_return problem_response(request, problem(std::move(query.error())));
+    auto ask = [&app, query = *query](std::move_only_function<void(app::ListReply)> done) {
+        return app.find_order.list(query, std::move(done));
+    };
+    const auto deadline = io.clock().monotonic() + io.options().timeouts.reply;
+    StartCall<app::ListReply> start{std::move(ask)};
+    const auto page = co_await await_call<app::ListReply>(io, deadline, std::move(start));
+    if (!page) co_return problem_response(request, problem_of_read(page.error(), request));
+    if (!*page) co_return problem_response(request, problem(page->error(), chance_of(request)));
+    Response response;
+    response.content_type = json_content_type;
+    append_order_page(response.body, **page, app.options.durability);
+    co_return response;
+}
+
+void count_orders(const Request& request, Response& response, App& app) {
+    auto item = parse_item_query(request.query);
+    if (!item) return answer_problem(request, problem(std::move(item.error())), response);
+    response.content_type = json_content_type;
+    append_count(response.body, app.stock_desk.count(*item));
+}
+
+void get_stock(const Request& request, Response& response, App& app) {
+    const auto item = parse_item_segment(request.parameters[0]);
+    if (!item) return answer_problem(request, problem(ProblemCode::item_not_found), response);
+    const auto figures = app.stock_desk.stock(*item);
+    if (!figures) return answer_problem(request, problem(ProblemCode::item_not_found), response);
+    response.content_type = json_content_type;
+    append_stock(response.body, *figures);
+}
+
+}  // namespace firstcome::http

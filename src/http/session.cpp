@@ -1,0 +1,624 @@
+// src/http/session.cpp - one connection: read, route, write; limits and deadlines
+#include "http/session.hpp"
+
+#include "base/assert.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <tuple>
+#include <utility>
+
+namespace firstcome::http {
+namespace {
+
+/// What an idle connection keeps; more is taken while it is needed.
+constexpr std::size_t buffer_size_idle = std::size_t{4} * 1024;
+/// What one read may bring when much comes at once; an idle connection may be left with it.
+constexpr std::size_t buffer_size_busy = std::size_t{12} * 1024;
+/// Beyond this the answers of one read are sent in more than one write.
+constexpr std::size_t output_size_max = std::size_t{256} * 1024;
+
+/// What a reader must take, bytes per second, beyond the time every answer has.
+constexpr std::size_t output_rate_min = std::size_t{64} * 1024;
+
+constexpr auto quietly = asio::as_tuple(asio::deferred);
+
+std::string_view status_line(unsigned status) {
+    switch (status) {
+        case 200: return "HTTP/1.1 200 OK\r\n";
+        case 201: return "HTTP/1.1 201 Created\r\n";
+        case 202: return "HTTP/1.1 202 Accepted\r\n";
+        case 204: return "HTTP/1.1 204 No Content\r\n";
+        case 304: return "HTTP/1.1 304 Not Modified\r\n";
+        case 400: return "HTTP/1.1 400 Bad Request\r\n";
+        case 401: return "HTTP/1.1 401 Unauthorized\r\n";
+        case 403: return "HTTP/1.1 403 Forbidden\r\n";
+        case 404: return "HTTP/1.1 404 Not Found\r\n";
+        case 405: return "HTTP/1.1 405 Method Not Allowed\r\n";
+        case 408: return "HTTP/1.1 408 Request Timeout\r\n";
+        case 409: return "HTTP/1.1 409 Conflict\r\n";
+        case 410: return "HTTP/1.1 410 Gone\r\n";
+        case 413: return "HTTP/1.1 413 Content Too Large\r\n";
+        case 414: return "HTTP/1.1 414 URI Too Long\r\n";
+        case 415: return "HTTP/1.1 415 Unsupported Media Type\r\n";
+        case 417: return "HTTP/1.1 417 Expectation Failed\r\n";
+        case 422: return "HTTP/1.1 422 Unprocessable Content\r\n";
+        case 429: return "HTTP/1.1 429 Too Many Requests\r\n";
+        case 431: return "HTTP/1.1 431 Request Header Fields Too Large\r\n";
+        case 500: return "HTTP/1.1 500 Internal Server Error\r\n";
+        case 503: return "HTTP/1.1 503 Service Unavailable\r\n";
+        case 504: return "HTTP/1.1 504 Gateway Timeout\r\n";
+        case 505: return "HTTP/1.1 505 HTTP Version Not Supported\r\n";
+        default: return {};
+    }
+}
+
+void append_status_line(std::string& out, unsigned status) {
+    const std::string_view known = status_line(status);
+    if (!known.empty()) {
+        out += known;
+        return;
+    }
+    FC_ASSERT(status >= 200 && status <= 599);
+    out.append("HTTP/1.1 ").append(std::to_string(status)).append(" \r\n");
+}
+
+void append_number(std::string& out, std::size_t number) {
+    std::array<char, 20> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+    out.append(digits.data(), end.ptr);
+}
+
+bool is_framing_fault(Problem why) {
+    switch (why) {
+        case Problem::malformed_request:
+        case Problem::uri_too_long:
+        case Problem::headers_too_large:
+        case Problem::expectation_failed:
+        case Problem::version_not_supported: return true;
+        case Problem::payload_too_large:
+        case Problem::not_found:
+        case Problem::method_not_allowed:
+        case Problem::unsupported_media_type:
+        case Problem::request_timeout:
+        case Problem::please_wait:
+        case Problem::outcome_unknown:
+        case Problem::internal: return false;
+    }
+    FC_UNREACHABLE();
+}
+
+}  // namespace
+
+void write_response(
+    std::string& out, const Exchange& exchange, const Response& response, std::string_view date_line
+) {
+    append_status_line(out, response.status);
+    out += date_line;
+    if (!response.content_type.empty()) {
+        out.append("Content-Type: ").append(response.content_type).append("\r\n");
+    }
+    const bool may_have_body = response.status != 204 && response.status != 304;
+    if (may_have_body) {
+        out += "Content-Length: ";
+        append_number(out, response.body.size());
+        out += "\r\n";
+    }
+    out.append("X-Request-Id: ").append(exchange.request.id.text()).append("\r\n");
+    if (!exchange.keep_alive) out += "Connection: close\r\n";
+    if (exchange.keep_alive && exchange.says_keep_alive) out += "Connection: keep-alive\r\n";
+    out += response.headers;
+    out += "\r\n";
+    if (may_have_body && exchange.request.method != Method::head) out += response.body;
+}
+
+Session::Session(IoThread& io, Socket socket, PeerAddress peer)
+    : io_(io), socket_(std::move(socket)), peer_(peer), answers_(io) {
+    io_.watch(*this);
+}
+
+Session::~Session() {
+    io_.unwatch(*this);
+    while (first_pending_ != nullptr) {
+        Exchange& exchange = *std::exchange(first_pending_, first_pending_->next);
+        if (exchange.ticket != 0) io_.close_ticket(exchange.ticket);
+        io_.give_back(exchange);
+    }
+    if (held_ != nullptr) io_.give_back(*held_);
+    release_output();
+    io_.session_ended(*this);
+}
+
+Session::Next Session::advance() {
+    while (keep_alive_ && begin_ < end_) {
+        if (out_.size() >= output_size_max) return Next::flush;
+        Exchange& exchange = io_.take_exchange();
+        const auto complete = read_message(exchange);
+        if (!complete) {
+            refuse(exchange, complete.error());
+            return Next::leave;
+        }
+        if (!*complete) {
+            io_.give_back(exchange);
+            return Next::read;
+        }
+        if (!answer(exchange)) {
+            held_ = &exchange;
+            return Next::answer_held;
+        }
+    }
+    return keep_alive_ ? Next::read : Next::leave;
+}
+
+std::expected<bool, Problem> Session::read_message(Exchange& exchange) {
+    const std::string_view bytes{bytes_.get() + begin_, end_ - begin_};
+    Progress& progress = progress_;
+    const Limits& limits = io_.options().limits;
+    if (!progress.began) {
+        progress.began = true;
+        progress.since = now_;
+    }
+    switch (progress.phase) {
+        case Phase::head:
+            // A head that comes in drops is parsed once per line, not once per byte.
+            if (progress.scanned > 0 && bytes.size() <= limits.request_line_size_max &&
+                bytes.find('\n', progress.scanned) == std::string_view::npos) {
+                progress.scanned = bytes.size();
+                return false;
+            }
+            break;
+        case Phase::sized_body:
+            if (bytes.size() < progress.wanted) return false;
+            break;
+        case Phase::chunked_body: {
+            const auto finished = read_chunks();
+            if (!finished || !*finished) return finished;
+            break;
+        }
+    }
+
+    Framing framing;
+    Request& request = exchange.request;
+    const auto head_size = parse_head(bytes, limits, request, framing);
+    if (!head_size) return std::unexpected(head_size.error());
+    if (*head_size == 0) {
+        progress.scanned = bytes.size();
+        return false;
+    }
+    const Match match = io_.router().match(request.method, request.path, request.parameters);
+    request.route = match.route;
+    exchange.allow = match.allow;
+    progress.head_size = *head_size;
+    progress.body_size_max =
+        match.route == nullptr ? limits.body_size_max : match.route->body_size_max;
+    if (framing.content_length > progress.body_size_max) {
+        exchange.keep_alive = false;
+        return std::unexpected(Problem::payload_too_large);
+    }
+    // Whoever asks first gets the final answer before sending a body in vain.
+    if (framing.expects_continue && match.route == nullptr && match.allow.empty()) {
+        return std::unexpected(Problem::not_found);
+    }
+    if (framing.chunked) {
+        if (progress.phase == Phase::head) {
+            progress.raw = *head_size;
+            progress.body_size = 0;
+            progress.decoder = {};
+            const auto finished = read_chunks();
+            if (!finished) return finished;
+            if (!*finished) return wait_for_body(Phase::chunked_body, framing);
+        }
+        request.body = bytes.substr(*head_size, progress.body_size);
+        begin_ += progress.raw;
+    } else {
+        progress.wanted = *head_size + framing.content_length;
+        if (bytes.size() < progress.wanted) {
+            return wait_for_body(Phase::sized_body, framing);
+        }
+        request.body = bytes.substr(*head_size, framing.content_length);
+        begin_ += progress.wanted;
+    }
+    complete(exchange, framing);
+    return true;
+}
+
+bool Session::wait_for_body(Phase phase, const Framing& framing) {
+    const std::size_t arrived = end_ - begin_ - progress_.head_size;
+    continue_due_ = framing.expects_continue && arrived == 0;
+    progress_.phase = phase;
+    progress_.since = now_;
+    return false;
+}
+
+std::expected<bool, Problem> Session::read_chunks() {
+    char* const message = bytes_.get() + begin_;
+    const auto taken = progress_.decoder.take(
+        {message + progress_.raw, end_ - begin_ - progress_.raw},
+        message + progress_.head_size + progress_.body_size,
+        progress_.body_size_max,
+        io_.options().limits
+    );
+    if (!taken) return std::unexpected(taken.error());
+    progress_.raw += taken->used;
+    progress_.body_size += taken->made;
+    return taken->finished;
+}
+
+void Session::identify(Request& request) {
+    request.peer = peer_;
+    request.arrived = now_;
+    if (request.id.text().empty()) request.id.make(io_.ids().next());
+    if ((request.trace.trace_high | request.trace.trace_low) == 0) {
+        request.trace.trace_high = io_.ids().next();
+        request.trace.trace_low = io_.ids().next();
+    }
+}
+
+void Session::complete(Exchange& exchange, const Framing& framing) {
+    progress_ = {};
+    identify(exchange.request);
+    exchange.keep_alive = framing.keep_alive && !io_.draining();
+    exchange.says_keep_alive = framing.http_1_0;
+}
+
+bool Session::answer(Exchange& exchange) {
+    Request& request = exchange.request;
+    if (request.route == nullptr) {
+        answer_unrouted(exchange);
+        return true;
+    }
+    if (auto* const* orders = std::get_if<OrderEndpoint*>(&request.route->handler)) {
+        Response& response = io_.scratch();
+        response.clear();
+        const std::uint64_t ticket = io_.open_ticket(answers_, {&exchange.reply, 1});
+        bool queued = false;
+        try {
+            queued = (*orders)->submit(request, io_, ticket, response);
+        } catch (...) {
+            io_.close_ticket(ticket);
+            answer_problem(exchange, Problem::internal);
+            return true;
+        }
+        if (!queued) {
+            io_.close_ticket(ticket);
+            finish(exchange, response);
+            return true;
+        }
+        exchange.ticket = ticket;
+        answers_.expect(1);
+        append_pending(exchange);
+        return true;
+    }
+    if (first_pending_ != nullptr || std::holds_alternative<AnswerLater>(request.route->handler)) {
+        return false;
+    }
+    held_ = &exchange;
+    answer_held_now();
+    return true;
+}
+
+void Session::answer_unrouted(Exchange& exchange) {
+    const Request& request = exchange.request;
+    const bool whole_server = request.path == "*";
+    if (exchange.allow.empty() && !whole_server)
+        return answer_problem(exchange, Problem::not_found);
+    if (request.method != Method::options) {
+        return answer_problem(exchange, Problem::method_not_allowed);
+    }
+    Response& response = io_.scratch();
+    response.clear();
+    response.status = 204;
+    response.add_header("Allow", whole_server ? "GET, HEAD, POST, OPTIONS" : exchange.allow);
+    finish(exchange, response);
+}
+
+void Session::answer_problem(Exchange& exchange, Problem why) {
+    Response& response = io_.scratch();
+    response.clear();
+    io_.options().render_problem(why, exchange.request, response);
+    if (why == Problem::method_not_allowed) response.add_header("Allow", exchange.allow);
+    finish(exchange, response);
+}
+
+void Session::refuse(Exchange& exchange, Problem why) {
+    if (is_framing_fault(why)) io_.figures().malformed_requests.add();
+    identify(exchange.request);
+    exchange.keep_alive = false;
+    exchange.says_keep_alive = false;
+    answer_problem(exchange, why);
+}
+
+bool Session::held_answers_later() const {
+    return std::holds_alternative<AnswerLater>(held_->request.route->handler);
+}
+
+void Session::answer_held_now() {
+    Exchange& exchange = *std::exchange(held_, nullptr);
+    Response& response = io_.scratch();
+    response.clear();
+    try {
+        std::get<AnswerNow>(exchange.request.route->handler)(exchange.request, response);
+    } catch (...) {
+        return answer_problem(exchange, Problem::internal);
+    }
+    finish(exchange, response);
+}
+
+Awaitable<void> Session::answer_held_later() {
+    const AnswerLater& handler = std::get<AnswerLater>(held_->request.route->handler);
+    bool failed = false;
+    Response response;
+    try {
+        response = co_await handler(held_->request, io_);
+    } catch (...) {
+        failed = true;
+    }
+    Exchange& exchange = *std::exchange(held_, nullptr);
+    if (failed) {
+        answer_problem(exchange, Problem::internal);
+    } else {
+        finish(exchange, response);
+    }
+}
+
+void Session::finish(Exchange& exchange, const Response& response) {
+    keep_alive_ = exchange.keep_alive;
+    const auto now = io_.clock().monotonic();
+    if (first_pending_ != nullptr) {
+        exchange.written.clear();
+        write(exchange.written, exchange, response, now);
+        append_pending(exchange);
+        return;
+    }
+    if (out_.capacity() < buffer_size_idle) out_ = io_.take_buffer();
+    write(out_, exchange, response, now);
+    io_.give_back(exchange);
+}
+
+void Session::append_pending(Exchange& exchange) {
+    keep_alive_ = exchange.keep_alive;
+    exchange.next = nullptr;
+    if (first_pending_ == nullptr) {
+        first_pending_ = &exchange;
+    } else {
+        last_pending_->next = &exchange;
+    }
+    last_pending_ = &exchange;
+}
+
+void Session::write(
+    std::string& out, const Exchange& exchange, const Response& response, base::MonotonicTime now
+) {
+    write_response(out, exchange, response, io_.date_line(now));
+    const Request& request = exchange.request;
+    const std::size_t route =
+        request.route == nullptr ? io_.router().routes().size() : request.route->index;
+    io_.figures().count_request(route, response.status, now - request.arrived);
+}
+
+base::MonotonicTime Session::reply_deadline() const {
+    return now_ + io_.options().timeouts.reply;
+}
+
+void Session::render_pending() {
+    if (first_pending_ == nullptr) return;
+    if (out_.capacity() < buffer_size_idle) out_ = io_.take_buffer();
+    const auto now = io_.clock().monotonic();
+    while (first_pending_ != nullptr) {
+        Exchange& exchange = *std::exchange(first_pending_, first_pending_->next);
+        if (exchange.ticket == 0) {
+            out_ += exchange.written;
+            io_.give_back(exchange);
+            continue;
+        }
+        io_.close_ticket(exchange.ticket);
+        Response& response = io_.scratch();
+        response.clear();
+        if (exchange.reply) {
+            std::get<OrderEndpoint*>(exchange.request.route->handler)
+                ->answer(exchange.request, *exchange.reply, response);
+        } else {
+            io_.figures().reply_timeouts.add();
+            io_.options().render_problem(Problem::outcome_unknown, exchange.request, response);
+        }
+        write(out_, exchange, response, now);
+        io_.give_back(exchange);
+    }
+    last_pending_ = nullptr;
+}
+
+bool Session::send_now() {
+    if (continue_due_ && keep_alive_) {
+        out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+    }
+    continue_due_ = false;
+    if (out_.empty()) return true;
+    boost::system::error_code error;
+    sent_ = socket_.send(asio::buffer(out_), 0, error);
+    if (error && error != asio::error::would_block) {
+        broken_ = true;
+        release_output();
+        return true;
+    }
+    io_.figures().bytes_written.add(sent_);
+    if (sent_ < out_.size()) return false;
+    release_output();
+    return true;
+}
+
+Awaitable<void> Session::send_rest() {
+    deadline_ = io_.clock().monotonic() + io_.options().timeouts.write +
+                std::chrono::seconds{out_.size() / output_rate_min};
+    while (sent_ < out_.size()) {
+        const auto rest = asio::buffer(out_.data() + sent_, out_.size() - sent_);
+        const auto [error, size] = co_await socket_.async_write_some(rest, quietly);
+        if (error) {
+            broken_ = true;
+            break;
+        }
+        io_.figures().bytes_written.add(size);
+        sent_ += size;
+    }
+    deadline_ = base::MonotonicTime::max();
+    release_output();
+}
+
+void Session::release_output() {
+    if (out_.capacity() >= buffer_size_idle) io_.give_back(std::move(out_));
+    out_ = {};
+    sent_ = 0;
+}
+
+asio::mutable_buffer Session::room() {
+    make_room();
+    const Timeouts& timeouts = io_.options().timeouts;
+    if (!progress_.began) {
+        deadline_ = now_ + timeouts.idle;
+    } else {
+        deadline_ =
+            progress_.since + (progress_.phase == Phase::head ? timeouts.header : timeouts.body);
+    }
+    reading_ = true;
+    return asio::buffer(bytes_.get() + end_, capacity_ - end_);
+}
+
+void Session::make_room() {
+    if (begin_ == end_) begin_ = end_ = 0;
+    std::size_t wanted = buffer_size_idle;
+    if (begin_ < end_) {
+        if (progress_.phase == Phase::chunked_body) {
+            // What was decoded has left a gap behind the body.
+            const std::size_t body_end = progress_.head_size + progress_.body_size;
+            std::memmove(
+                bytes_.get() + begin_ + body_end,
+                bytes_.get() + begin_ + progress_.raw,
+                end_ - begin_ - progress_.raw
+            );
+            end_ -= progress_.raw - body_end;
+            progress_.raw = body_end;
+        }
+        const std::size_t size = end_ - begin_;
+        // A length that is only announced gets no memory yet.
+        wanted = std::max(buffer_size_busy, size * 2);
+        if (progress_.phase == Phase::sized_body) wanted = std::min(wanted, progress_.wanted);
+        wanted = std::max(wanted, buffer_size_idle);
+    } else if (last_read_ == capacity_ || last_read_ > buffer_size_idle) {
+        wanted = buffer_size_busy;
+    }
+    if (wanted > capacity_ || (begin_ == end_ && wanted < capacity_)) {
+        auto bytes = std::make_unique_for_overwrite<char[]>(wanted);
+        if (begin_ < end_) std::memcpy(bytes.get(), bytes_.get() + begin_, end_ - begin_);
+        bytes_ = std::move(bytes);
+        capacity_ = wanted;
+    } else if (begin_ > 0) {
+        std::memmove(bytes_.get(), bytes_.get() + begin_, end_ - begin_);
+    }
+    end_ -= begin_;
+    begin_ = 0;
+    FC_ASSERT(end_ < capacity_);
+}
+
+bool Session::took(boost::system::error_code error, std::size_t size) {
+    reading_ = false;
+    deadline_ = base::MonotonicTime::max();
+    now_ = io_.clock().monotonic();
+    if (timed_out_) {
+        if (!progress_.began) return false;  // idle: nobody is told
+        io_.figures().deadline_closes.add();
+        refuse(io_.take_exchange(), Problem::request_timeout);
+        static_cast<void>(send_now());
+        return false;
+    }
+    if (error == asio::error::operation_aborted && leaving_ && !broken_) {
+        // A request that came just now is not cut.
+        size = socket_.read_some(asio::buffer(bytes_.get() + end_, capacity_ - end_), error);
+    }
+    if (error) {
+        peer_closed_ = error == asio::error::eof;
+        broken_ = error != asio::error::eof && error != asio::error::would_block;
+        return false;
+    }
+    io_.figures().bytes_read.add(size);
+    last_read_ = size;
+    end_ += size;
+    return true;
+}
+
+void Session::expire() {
+    timed_out_ = true;
+    deadline_ = base::MonotonicTime::max();
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+}
+
+void Session::close_if_idle() {
+    leaving_ = true;
+    if (!reading_ || progress_.began) return;
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+}
+
+void Session::cut() {
+    broken_ = true;
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+Awaitable<void> Session::linger() {
+    if (broken_) co_return;
+    boost::system::error_code ignored;
+    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+    if (peer_closed_) co_return;
+    timed_out_ = false;
+    const auto patience = io_.options().timeouts.linger;
+    deadline_ = io_.clock().monotonic() + (leaving_ ? patience / 8 : patience);
+    begin_ = end_ = 0;
+    while (!timed_out_ && !broken_) {
+        const auto waste = asio::buffer(bytes_.get(), capacity_);
+        const auto [error, size] = co_await socket_.async_read_some(waste, quietly);
+        if (error) break;
+    }
+}
+
+Awaitable<void> run_session(std::unique_ptr<Session> owned) {
+    Session& session = *owned;
+    while (true) {
+        const auto room = session.room();
+        boost::system::error_code error = asio::error::operation_aborted;
+        std::size_t size = 0;
+        if (!session.leaves_now()) {
+            std::tie(error, size) = co_await session.socket().async_read_some(room, quietly);
+        }
+        if (!session.took(error, size)) break;
+        Session::Next next = Session::Next::flush;
+        while (next != Session::Next::read && next != Session::Next::leave) {
+            next = session.advance();
+            if (session.answers().outstanding() > 0) {
+                const auto deadline = session.reply_deadline();
+                co_await session.answers().wait(deadline);
+            }
+            session.render_pending();
+            if (next == Session::Next::answer_held) {
+                if (session.held_answers_later()) {
+                    co_await session.answer_held_later();
+                } else {
+                    session.answer_held_now();
+                }
+                continue;
+            }
+            if (!session.send_now()) co_await session.send_rest();
+            if (session.broken()) break;
+        }
+        if (next == Session::Next::leave || session.broken()) break;
+    }
+    co_await session.linger();
+}
+
+}  // namespace firstcome::http

@@ -1,0 +1,154 @@
+// src/http/session.hpp - one connection: read, route, write; limits and deadlines
+// stop 1 of 7 on the path of one order
+#pragma once
+
+#include "http/executor.hpp"
+#include "http/io_thread.hpp"
+#include "http/message.hpp"
+#include "http/request_parser.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace firstcome::http {
+
+/// Everything of a connection that outlives one read. `run_session` drives it.
+///
+/// All complete messages of a read are answered, in order, with one write. Orders are on the lane
+/// together; any other request waits until the orders before it have their answers.
+///
+/// Thread   its io thread
+class Session final : public Deadlined {
+public:
+    using Socket = IoThread::Socket;
+
+    Session(IoThread& io, Socket socket, PeerAddress peer);
+    ~Session() override;
+
+    enum class Next : std::uint8_t {
+        read,         // everything complete is answered or on the lane
+        answer_held,  // one request must wait for the answers before it
+        flush,        // much is written already: send it, then go on
+        leave,        // the last answer is there
+    };
+
+    /// Parses and answers what is in the buffer, as far as that needs no waiting.
+    [[nodiscard]] Next advance();
+
+    [[nodiscard]] Waiter& answers() { return answers_; }
+
+    [[nodiscard]] base::MonotonicTime reply_deadline() const;
+    /// Writes the answers of all orders that were on the lane.
+    void render_pending();
+
+    [[nodiscard]] bool held_answers_later() const;
+    void answer_held_now();
+    /// Waits for the handler.
+    [[nodiscard]] Awaitable<void> answer_held_later();
+
+    /// True: nothing is left to send. False: the reader is slow (or gone, see `broken`).
+    [[nodiscard]] bool send_now();
+    [[nodiscard]] Awaitable<void> send_rest();
+
+    [[nodiscard]] bool broken() const { return broken_; }
+
+    /// The service goes down and this one waits for nothing.
+    [[nodiscard]] bool leaves_now() const { return leaving_ && !progress_.began; }
+
+    /// Room for the next read; sets the deadline it has.
+    [[nodiscard]] asio::mutable_buffer room();
+    /// False: the connection is over. May have written a last answer.
+    [[nodiscard]] bool took(boost::system::error_code error, std::size_t size);
+    /// Says goodbye and reads on a little, so that our last answer is not cut by a reset.
+    [[nodiscard]] Awaitable<void> linger();
+
+    [[nodiscard]] Socket& socket() { return socket_; }
+
+    /// Ends it at once when it waits for a request, else after the answers.
+    void close_if_idle();
+    void cut();
+
+private:
+    friend class IoThread;
+
+    enum class Phase : std::uint8_t { head, sized_body, chunked_body };
+
+    /// The message at `begin_` as far as it has arrived; offsets count from there.
+    struct Progress {
+        Phase phase = Phase::head;
+        bool began = false;       // `since` is set
+        std::size_t scanned = 0;  // no line ends before it but those already parsed
+        std::size_t wanted = 0;   // sized_body: bytes of the whole message
+        std::size_t head_size = 0;
+        std::size_t body_size = 0;  // chunked_body: decoded so far, right after the head
+        std::size_t raw = 0;        // chunked_body: not decoded yet begins here
+        std::size_t body_size_max = 0;
+        base::MonotonicTime since{};  // the phase's first byte, for its deadline
+        ChunkedDecoder decoder;
+    };
+
+    void expire() override;
+
+    [[nodiscard]] std::expected<bool, Problem> read_message(Exchange& exchange);
+    [[nodiscard]] std::expected<bool, Problem> read_chunks();
+    [[nodiscard]] bool wait_for_body(Phase phase, const Framing& framing);
+    void complete(Exchange& exchange, const Framing& framing);
+    /// False: held, since answers before it are outstanding or its handler waits.
+    [[nodiscard]] bool answer(Exchange& exchange);
+    void answer_unrouted(Exchange& exchange);
+    void answer_problem(Exchange& exchange, Problem why);
+    void refuse(Exchange& exchange, Problem why);
+    void finish(Exchange& exchange, const Response& response);
+    void append_pending(Exchange& exchange);
+    void write(
+        std::string& out,
+        const Exchange& exchange,
+        const Response& response,
+        base::MonotonicTime now
+    );
+    void identify(Request& request);
+    void release_output();
+    void make_room();
+
+    IoThread& io_;  // outlives
+    Socket socket_;
+    PeerAddress peer_;
+    std::size_t index_ = 0;  // in the io thread's list
+
+    std::unique_ptr<char[]> bytes_;
+    std::size_t capacity_ = 0;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::size_t last_read_ = 0;
+    Progress progress_;
+    base::MonotonicTime now_{};  // when the last bytes came
+
+    std::string out_;
+    std::size_t sent_ = 0;
+    Waiter answers_;
+    Exchange* first_pending_ = nullptr;
+    Exchange* last_pending_ = nullptr;
+    Exchange* held_ = nullptr;
+
+    bool keep_alive_ = true;
+    bool reading_ = false;
+    bool continue_due_ = false;
+    bool timed_out_ = false;
+    bool leaving_ = false;
+    bool broken_ = false;
+    bool peer_closed_ = false;
+};
+
+/// The whole answer, as it goes over the wire.
+void write_response(
+    std::string& out, const Exchange& exchange, const Response& response, std::string_view date_line
+);
+
+/// The life of one connection.
+Awaitable<void> run_session(std::unique_ptr<Session> session);
+
+}  // namespace firstcome::http

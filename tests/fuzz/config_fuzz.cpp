@@ -1,0 +1,38 @@
+// tests/fuzz/config_fuzz.cpp - any bytes as configuration: no crash, and what is taken can be
+// printed and read again
+#include "config/config.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+using namespace firstcome::config;
+
+// The first byte chooses the way in: a file, or one --set.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+    if (size == 0) return 0;
+    const std::string text{bytes + 1, bytes + size};
+    const auto loaded =
+        bytes[0] == 's' ? load(Sources{.set = {text}}) : load_text(text, "fuzz.toml");
+    if (!loaded) {
+        if (loaded.error().empty()) std::abort();
+        for (const auto& error : loaded.error()) {
+            for (const char c : error.text()) {
+                if (static_cast<unsigned char>(c) < 0x20) std::abort();
+            }
+        }
+        return 0;
+    }
+    Loaded shown = *loaded;
+    // Masked in print, on purpose.
+    const Config defaults;
+    shown.config.redis = defaults.redis;
+    shown.config.postgres = defaults.postgres;
+    shown.config.webhook.url = defaults.webhook.url;
+    shown.config.alerts.webhook_url = defaults.alerts.webhook_url;
+    const auto again = load_text(print(shown), "printed.toml");
+    if (!again || !restart_needed(shown.config, again->config).empty()) std::abort();
+    return 0;
+}
