@@ -43,7 +43,9 @@ function(fc_program name)
   endif()
   file(GLOB cli CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.cpp)
   add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${CMAKE_SOURCE_DIR}/src/wiring.cpp ${cli})
-  target_link_libraries(${name} PRIVATE fc_http fc_sqlite fc_app fc_config fc_telemetry CLI11::CLI11)
+  target_link_libraries(${name} PRIVATE fc_http fc_sqlite fc_app fc_config fc_telemetry CLI11::CLI11 CURL::libcurl)
+  set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/cli/version.cpp
+    APPEND PROPERTY COMPILE_DEFINITIONS FC_VERSION="${PROJECT_VERSION}")
 endfunction()
 
 # Turns a text file into a header with one constant, so that the program carries it: schema.sql -> schema_sql.

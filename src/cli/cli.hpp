@@ -41,7 +41,7 @@ struct ConfigFlags {
     std::string file;              ///< --config
     std::vector<std::string> set;  ///< --set
     std::string listen;            ///< --listen
-    std::string data_dir;          ///< --data-dir
+    std::string data_dir;          ///< --data
     std::string log_level;         ///< --log-level
 };
 

@@ -307,8 +307,6 @@ std::optional<Endpoint> Endpoint::from(std::string_view text) {
     std::string_view host = text.substr(0, colon);
     const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
     if (bracketed) host = host.substr(1, host.size() - 2);
-    // The one name everybody types; a real look-up would make the start depend on a name server.
-    if (host == "localhost") host = "127.0.0.1";
     Endpoint endpoint{.host = std::string{host}, .port = static_cast<std::uint16_t>(*port)};
     std::array<unsigned char, sizeof(in6_addr)> parsed{};
     const int family = bracketed ? AF_INET6 : AF_INET;

@@ -231,7 +231,9 @@ std::string Metrics::scrape() const {
     begin_histogram(
         out,
         "firstcome_order_durable_seconds",
-        "The same, of newly accepted orders only: until they were durable."
+        "From joining a lane's line to being durable, newly accepted orders only; orders of one "
+        "batch "
+        "count with the wait of its first."
     );
     add_times(&LaneCounters::durable);
     begin_histogram(

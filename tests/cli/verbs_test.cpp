@@ -1,0 +1,371 @@
+// tests/cli/verbs_test.cpp - what a verb sends, prints and exits with, against a server of one
+// answer
+#include "cli/api_client.hpp"
+#include "cli/cli.hpp"
+#include "cli/stats_table.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <CLI/CLI.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <arpa/inet.h>
+#include <fstream>
+#include <netinet/in.h>
+#include <string>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+namespace firstcome::cli {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+/// Listens on a free port; answers the first request with `answer`, and keeps it.
+class OneAnswer {
+public:
+    explicit OneAnswer(std::string answer) : answer_(std::move(answer)) {
+        listener_ = socket(AF_INET, SOCK_STREAM, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof address;
+        auto* any = reinterpret_cast<sockaddr*>(&address);
+        EXPECT_EQ(bind(listener_, any, size), 0);
+        EXPECT_EQ(listen(listener_, 1), 0);
+        EXPECT_EQ(getsockname(listener_, any, &size), 0);
+        port_ = ntohs(address.sin_port);
+        thread_ = std::thread{[this] { serve(); }};
+    }
+
+    ~OneAnswer() { finish(); }
+
+    [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+    /// The request as it came; empty: none came.
+    [[nodiscard]] const std::string& request() {
+        finish();
+        return request_;
+    }
+
+private:
+    void finish() {
+        if (!thread_.joinable()) return;
+        shutdown(listener_, SHUT_RDWR);  // wakes accept when nobody called
+        thread_.join();
+        close(listener_);
+    }
+
+    void serve() {
+        const int peer = accept(listener_, nullptr, nullptr);
+        if (peer < 0) return;
+        char bytes[4096];
+        while (!is_whole()) {
+            const auto got = read(peer, bytes, sizeof bytes);
+            if (got <= 0) break;
+            request_.append(bytes, static_cast<std::size_t>(got));
+        }
+        if (!answer_.empty()) EXPECT_GT(write(peer, answer_.data(), answer_.size()), 0);
+        close(peer);
+    }
+
+    [[nodiscard]] bool is_whole() const {
+        const auto end = request_.find("\r\n\r\n");
+        if (end == std::string::npos) return false;
+        const auto length = request_.find("Content-Length: ");
+        const auto body =
+            length == std::string::npos ? 0 : std::stoul(request_.substr(length + 16));
+        return request_.size() >= end + 4 + body;
+    }
+
+    std::string answer_;
+    std::string request_;
+    int listener_ = -1;
+    int port_ = 0;
+    std::thread thread_;
+};
+
+std::string http(int status, const std::string& body) {
+    return "HTTP/1.1 " + std::to_string(status) +
+           " X\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\nConnection: close\r\n\r\n" + body;
+}
+
+class Verbs : public testing::Test {
+protected:
+    struct Ended {
+        int code;
+        std::string out;
+        std::string err;
+    };
+
+    Verbs() { std::ofstream{directory_.path() / "admin.token"} << "s3cret\n"; }
+
+    Ended run(std::vector<std::string> words) {
+        CLI::App app;
+        int code = -1;
+        add_print_config(app, code);
+        add_check_config(app, code);
+        add_stock(app, code);
+        add_stats(app, code);
+        add_healthcheck(app, code);
+        testing::internal::CaptureStdout();
+        testing::internal::CaptureStderr();
+        std::ranges::reverse(words);  // as CLI11 wants them
+        try {
+            app.parse(words);
+        } catch (const CLI::ParseError&) {
+            code = usage;  // as main does
+        }
+        return {
+            code, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
+    }
+
+    /// With the flags that name the server and the data directory.
+    Ended run_at(const std::string& address, std::vector<std::string> words) {
+        for (const auto& word :
+             {std::string{"--listen"},
+              address,
+              std::string{"--data"},
+              directory_.path().string()}) {
+            words.push_back(word);
+        }
+        return run(std::move(words));
+    }
+
+    test::TempDir directory_;
+};
+
+TEST_F(Verbs, StockSetSendsTheTokenAKeyAndWhatWasSaid) {
+    OneAnswer server{http(200, R"({"itemId":"p1","remaining":100,"opensAt":null})")};
+    const auto ended = run_at(
+        server.address(),
+        {"stock",
+         "set",
+         "p1",
+         "100",
+         "--opens-at",
+         "2026-12-24T18:00:00+09:00",
+         "--closes-at",
+         "none",
+         "--per-user-limit",
+         "2",
+         "--reason",
+         "say \"drop\"",
+         "--key",
+         "k1"}
+    );
+    EXPECT_EQ(ended.code, ok) << ended.err;
+    EXPECT_EQ(ended.out, "itemId        p1\nremaining     100\nopensAt       -\n");
+    EXPECT_THAT(
+        server.request(),
+        AllOf(
+            StartsWith("POST /api/v1/admin/stock HTTP/1.1\r\n"),
+            HasSubstr("Authorization: Bearer s3cret\r\n"),
+            HasSubstr("Content-Type: application/json\r\n"),
+            HasSubstr("Idempotency-Key: k1\r\n"),
+            EndsWith(R"({"itemId":"p1","operation":"set","quantity":100,)"
+                     R"("opensAt":"2026-12-24T18:00:00+09:00","closesAt":null,"perUserLimit":2,)"
+                     R"("reason":"say \"drop\""})")
+        )
+    );
+}
+
+TEST_F(Verbs, StockChangesSendTheirOwnBodies) {
+    const struct {
+        std::vector<std::string> words;
+        const char* body;
+    } rows[] = {
+        {{"add", "p1", "5"}, R"({"itemId":"p1","operation":"add","quantity":5})"},
+        {{"remove", "p1", "5"}, R"({"itemId":"p1","operation":"remove","quantity":5})"},
+        {{"limit", "p1", "3"},
+         R"({"itemId":"p1","operation":"add","quantity":0,"perUserLimit":3})"},
+        {{"limit", "p1", "none"},
+         R"({"itemId":"p1","operation":"add","quantity":0,"perUserLimit":null})"},
+        {{"window", "p1", "--opens-at", "none"},
+         R"({"itemId":"p1","operation":"add","quantity":0,"opensAt":null})"},
+    };
+
+    for (const auto& row : rows) {
+        OneAnswer server{http(200, "{}")};
+        std::vector<std::string> words{"stock"};
+        words.insert(words.end(), row.words.begin(), row.words.end());
+        EXPECT_EQ(run_at(server.address(), words).code, ok) << row.body;
+        EXPECT_THAT(
+            server.request(),
+            AllOf(EndsWith(row.body), ContainsRegex("Idempotency-Key: cli-[0-9a-f]{32}\r\n"))
+        );
+    }
+}
+
+TEST_F(Verbs, StockGetIsOpenToEverybody) {
+    OneAnswer server{http(200, R"({"itemId":42,"remaining":7})")};
+    const auto ended =
+        run({"stock", "get", "42", "--url", "http://" + server.address() + "/", "--json"});
+    EXPECT_EQ(ended.code, ok);
+    EXPECT_EQ(ended.out, "{\"itemId\":42,\"remaining\":7}\n");
+    EXPECT_THAT(server.request(), StartsWith("GET /api/v1/orders/stock/42 HTTP/1.1\r\n"));
+    EXPECT_THAT(server.request(), Not(HasSubstr("Authorization")))
+        << "no token where none is needed";
+}
+
+TEST_F(Verbs, ExitAsTheServerAnswered) {
+    const struct {
+        int status;
+        std::string body;
+        int code;
+        std::string_view says;
+    } rows[] = {
+        {401, R"({"code":"unauthorized","title":"No"})", not_authorized, "401 unauthorized: No"},
+        {403, R"({"code":"forbidden","title":"No"})", not_authorized, "403 forbidden: No"},
+        {409,
+         R"({"code":"below_committed","title":"T","detail":"7 are sold.","traceId":"0af7"})",
+         refused,
+         "409 below_committed: 7 are sold. (trace 0af7)"},
+        {400,
+         R"({"code":"validation_failed","title":"T","errors":[{"pointer":"/q"}]})",
+         refused,
+         R"(400 validation_failed: T [{"pointer":"/q"}])"},
+        {503, R"({"code":"please_wait","title":"Wait"})", failed, "503 please_wait: Wait"},
+        {502, "<html>\x1b[2J", failed, "502 <html> [2J"},
+        {302, "", failed, "302"},
+    };
+
+    for (const auto& row : rows) {
+        OneAnswer server{http(row.status, row.body)};
+        const auto ended = run_at(server.address(), {"stock", "add", "p1", "1"});
+        EXPECT_EQ(ended.code, row.code) << row.status;
+        EXPECT_THAT(ended.err, StartsWith("firstcome: " + std::string{row.says})) << row.status;
+        EXPECT_THAT(ended.out, IsEmpty());
+        EXPECT_EQ(ended.err.find("--key") != std::string::npos, row.status >= 500)
+            << "only an unclear end asks for a repeat";
+    }
+}
+
+TEST_F(Verbs, SayThatNobodyListens) {
+    std::string address;
+    {
+        OneAnswer gone{""};
+        address = gone.address();
+    }
+    const auto ended = run_at(address, {"stock", "add", "p1", "1"});
+    EXPECT_EQ(ended.code, unreachable);
+    EXPECT_THAT(ended.err, AllOf(HasSubstr(address), HasSubstr("firstcome serve")));
+    EXPECT_THAT(ended.err, Not(HasSubstr("--key"))) << "nothing can have been changed";
+}
+
+TEST_F(Verbs, GiveTheKeyToRepeatAnUnclearChange) {
+    OneAnswer server{""};  // takes the request and hangs up
+    const auto ended = run_at(server.address(), {"stock", "add", "p1", "1", "--key", "k7"});
+    EXPECT_EQ(ended.code, unreachable);
+    EXPECT_THAT(ended.err, HasSubstr("--key k7: it takes effect once"));
+}
+
+TEST_F(Verbs, SayWhereTheTokenWasLookedFor) {
+    const auto ended = run({"stats", "--data", "/nonexistent"});
+    EXPECT_EQ(ended.code, not_authorized);
+    EXPECT_THAT(ended.err, HasSubstr("/nonexistent/admin.token"));
+}
+
+TEST_F(Verbs, KeepTheTokenFromAProxy) {
+    OneAnswer proxy{http(200, "{}")};
+    OneAnswer server{http(200, "{}")};
+    setenv("http_proxy", ("http://" + proxy.address()).c_str(), 1);
+    const auto ended = run_at(server.address(), {"stats"});
+    unsetenv("http_proxy");
+    EXPECT_EQ(ended.code, ok) << ended.err;
+    EXPECT_THAT(proxy.request(), IsEmpty());
+    EXPECT_THAT(server.request(), HasSubstr("Bearer s3cret"));
+}
+
+TEST_F(Verbs, RefuseWhatCannotBeMeant) {
+    const std::vector<std::string> rows[] = {
+        {"stock"},
+        {"stock", "set", "p1"},
+        {"stock", "set", "p1", "-1"},
+        {"stock", "set", "p1", "1.5"},
+        {"stock", "set", "p 1", "1"},
+        {"stock", "set", "../x", "1"},
+        {"stock", "limit", "p1", "0"},
+        {"stock", "limit", "p1", "few"},
+        {"stock", "window", "p1"},
+        {"stats", "--timeout", "0"},
+        {"stats", "--set", "lane.count=0"},
+        {"stats", "--item", "a&b"},
+    };
+    for (const auto& words : rows) EXPECT_EQ(run(words).code, usage) << words.back();
+}
+
+TEST_F(Verbs, StatsShowsLinesAndATable) {
+    OneAnswer server{http(
+        200,
+        R"({"totals":{"sold":12,"ratePerSecond10s":1.25},"items":[)"
+        R"({"itemId":"a","sold":10},{"itemId":"long-name","sold":2,"new":1}],"breakers":[]})"
+    )};
+    const auto ended = run_at(server.address(), {"stats", "--item", "a"});
+    EXPECT_EQ(ended.code, ok) << ended.err;
+    EXPECT_EQ(
+        ended.out,
+        "totals.sold                     12\n"
+        "totals.ratePerSecond10s         1.2\n"
+        "\nitems\n"
+        "itemId     sold\n"
+        "a            10\n"
+        "long-name     2\n"
+    );
+    EXPECT_THAT(server.request(), StartsWith("GET /api/v1/admin/stats?itemId=a HTTP/1.1\r\n"));
+}
+
+TEST_F(Verbs, StatsFailsOnWhatIsNoJson) {
+    OneAnswer server{http(200, "hello")};
+    EXPECT_EQ(run_at(server.address(), {"stats"}).code, failed);
+}
+
+TEST_F(Verbs, HealthcheckAsksWhetherTheServerIsReady) {
+    OneAnswer ready{http(200, "{}")};
+    EXPECT_EQ(run_at(ready.address(), {"healthcheck"}).code, ok);
+    EXPECT_THAT(ready.request(), StartsWith("GET /readyz HTTP/1.1\r\n"));
+    OneAnswer draining{http(503, "{}")};
+    EXPECT_EQ(run_at(draining.address(), {"healthcheck"}).code, failed);
+}
+
+TEST_F(Verbs, CheckConfigTellsEveryMistake) {
+    const auto bad = run({"check-config", "--set", "lane.count=0", "--set", "lane.size=1"});
+    EXPECT_EQ(bad.code, usage);
+    EXPECT_THAT(bad.err, AllOf(HasSubstr("lane.count"), HasSubstr("lane.size")));
+    EXPECT_THAT(bad.out, IsEmpty());
+    const auto refused_mode = run({"check-config", "--set", "mode=distributed"});
+    EXPECT_EQ(refused_mode.code, usage);
+    EXPECT_THAT(refused_mode.err, HasSubstr("mode = distributed is not in this version"));
+    const auto open = run({"check-config", "--listen", "0.0.0.0:80"});
+    EXPECT_EQ(open.code, ok);
+    EXPECT_THAT(open.err, HasSubstr("warning: Listening on 0.0.0.0:80 without TLS"));
+}
+
+TEST_F(Verbs, PrintConfigShowsWhatIsInForce) {
+    const auto ended =
+        run({"print-config", "--set", "lane.count=3", "--set", "redis.url=redis://p@h"});
+    EXPECT_EQ(ended.code, ok);
+    EXPECT_THAT(ended.out, AllOf(HasSubstr("count = 3  # --set"), Not(HasSubstr("redis://p@h"))));
+    EXPECT_EQ(run({"print-config", "--reference"}).out, config::reference());
+}
+
+TEST(StatsTable, IsOnlyForObjects) {
+    EXPECT_FALSE(stats_table(""));
+    EXPECT_FALSE(stats_table("[1]"));
+    EXPECT_EQ(stats_table("{}"), "");
+    EXPECT_EQ(
+        stats_table(R"({"items":[1],"a\u001b":"\u001b[2J"})"),
+        std::string{"a "} + std::string(30, ' ') + " [2J\n"
+    );
+}
+
+}  // namespace
+}  // namespace firstcome::cli
