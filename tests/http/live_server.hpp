@@ -1,5 +1,4 @@
-// tests/http/live_server.hpp - a server in this process, and a client that sends exactly what it is
-// told to
+// tests/http/live_server.hpp - a server in this process, and a client that sends bytes
 #pragma once
 
 #include "base/entropy.hpp"
