@@ -1,4 +1,5 @@
-// src/http/admin_handler.cpp - what a sale manager asks: change stock, see figures, check that it adds up
+// src/http/admin_handler.cpp - what a sale manager asks: change stock, see figures, check that it
+// adds up
 #include "http/admin_handler.hpp"
 
 #include "http/answers.hpp"

@@ -1,4 +1,5 @@
-// src/http/admin_handler.hpp - what a sale manager asks: change stock, see figures, check that it adds up
+// src/http/admin_handler.hpp - what a sale manager asks: change stock, see figures, check that it
+// adds up
 #pragma once
 
 #include "http/app.hpp"

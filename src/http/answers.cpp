@@ -1,6 +1,8 @@
 // src/http/answers.cpp - the few ways in which every handler ends
 #include "http/answers.hpp"
 
+#include "http/await.hpp"
+
 #include <algorithm>
 #include <cctype>
 #include <string>
@@ -12,9 +14,7 @@ void answer_problem(const Request& request, const Problem& problem, Response& re
     response.content_type = problem_content_type;
     const std::string trace_id = request.trace_id();
     append_problem_headers(response.headers, problem);
-    append_problem_body(
-        response.body, problem, {.instance = request.target, .trace_id = trace_id}
-    );
+    append_problem_body(response.body, problem, {.instance = request.target, .trace_id = trace_id});
 }
 
 Response problem_response(const Request& request, const Problem& problem) {
@@ -41,9 +41,9 @@ Problem problem_of_read(AwaitError /*error*/, const Request& request) {
 
 Problem problem_of_change(AwaitError error, const Request& request) {
     switch (error) {
-    case AwaitError::refused: return please_wait(WaitReason::overloaded, chance_of(request));
-    case AwaitError::timed_out:
-        return problem(ports::LedgerError::outcome_unknown, chance_of(request));
+        case AwaitError::refused: return please_wait(WaitReason::overloaded, chance_of(request));
+        case AwaitError::timed_out:
+            return problem(ports::LedgerError::outcome_unknown, chance_of(request));
     }
     FC_UNREACHABLE();
 }

@@ -1,7 +1,6 @@
 // src/http/answers.hpp - the few ways in which every handler ends
 #pragma once
 
-#include "http/await.hpp"
 #include "http/message.hpp"
 #include "http/problem.hpp"
 
@@ -9,6 +8,8 @@
 #include <string_view>
 
 namespace firstcome::http {
+
+enum class AwaitError : std::uint8_t;  // await.hpp
 
 /// Makes `response` the problem's document; `response` comes cleared.
 void answer_problem(const Request& request, const Problem& problem, Response& response);

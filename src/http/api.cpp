@@ -32,9 +32,8 @@ AnswerNow now(void (*handler)(const Request&, Response&, App&), App& app) {
 }
 
 AnswerLater later(Awaitable<Response> (*handler)(const Request&, IoThread&, App&), App& app) {
-    return [handler, &app](const Request& request, IoThread& io) {
-        return handler(request, io, app);
-    };
+    return
+        [handler, &app](const Request& request, IoThread& io) { return handler(request, io, app); };
 }
 
 std::vector<Row> rows(App& app, OrderEndpoint& orders) {
@@ -141,7 +140,9 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
     };
 }
 
-Method method_of(std::string_view text) { return method_from(text); }
+Method method_of(std::string_view text) {
+    return method_from(text);
+}
 
 }  // namespace
 

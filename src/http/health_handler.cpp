@@ -20,9 +20,9 @@ void answer_health(Response& response, bool up, std::string_view member = {}) {
 
 std::string_view stage_member(app::ServiceStage stage) {
     switch (stage) {
-    case app::ServiceStage::starting: return R"(,"stage":"starting")";
-    case app::ServiceStage::serving: return R"(,"stage":"serving")";
-    case app::ServiceStage::draining: return R"(,"stage":"draining")";
+        case app::ServiceStage::starting: return R"(,"stage":"starting")";
+        case app::ServiceStage::serving: return R"(,"stage":"serving")";
+        case app::ServiceStage::draining: return R"(,"stage":"draining")";
     }
     FC_UNREACHABLE();
 }

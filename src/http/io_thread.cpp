@@ -290,7 +290,8 @@ void IoThread::arm_sweep() {
     sweep_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
         sweep();
-        arm_sweep();
+        // Cancelling does not reach a timer that has fired already.
+        if (!leaving_ || !sessions_.empty()) arm_sweep();
     });
 }
 
@@ -425,7 +426,7 @@ void IoThread::refuse(Socket& socket) {
     exchange.keep_alive = false;
     exchange.request.id.make(ids_.next());
     scratch_.clear();
-    options().render_problem(Problem::please_wait, exchange.request, scratch_);
+    options().render_problem(ProblemCode::please_wait, exchange.request, scratch_);
     std::string answer = take_buffer();
     write_response(answer, exchange, scratch_, date_line(clock().monotonic()));
     boost::system::error_code ignored;

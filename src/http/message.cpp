@@ -50,43 +50,6 @@ std::optional<std::uint64_t> lower_hex(std::string_view text) {
     return value;
 }
 
-std::string_view title_of(Problem why) {
-    switch (why) {
-        case Problem::malformed_request: return "The request is not well-formed HTTP";
-        case Problem::uri_too_long: return "The request line is too long";
-        case Problem::headers_too_large: return "The header fields are too large";
-        case Problem::payload_too_large: return "The body is too large";
-        case Problem::not_found: return "There is nothing at this path";
-        case Problem::method_not_allowed: return "This path does not have this method";
-        case Problem::unsupported_media_type: return "The body must be JSON";
-        case Problem::expectation_failed: return "This expectation cannot be met";
-        case Problem::request_timeout: return "The request did not arrive in time";
-        case Problem::version_not_supported: return "This version of HTTP is not spoken here";
-        case Problem::please_wait: return "Too many are connected; please wait and try again";
-        case Problem::outcome_unknown: return "The outcome is not known yet; ask again, same key";
-        case Problem::internal: return "An error on our side";
-    }
-    FC_UNREACHABLE();
-}
-
-void append_json_string(std::string& out, std::string_view text) {
-    out += '"';
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte < 0x20 || byte >= 0x7F) {
-            out += "\\u00";
-            out += hex_digits[byte >> 4U];
-            out += hex_digits[byte & 0xFU];
-        } else {
-            out += c;
-        }
-    }
-    out += '"';
-}
-
 }  // namespace
 
 std::string_view name(Method method) {
@@ -112,44 +75,6 @@ Method method_from(std::string_view text) {
     if (text == "DELETE") return Method::delete_;
     if (text == "OPTIONS") return Method::options;
     return Method::other;
-}
-
-std::string_view name(Problem why) {
-    switch (why) {
-        case Problem::malformed_request: return "malformed_request";
-        case Problem::uri_too_long: return "uri_too_long";
-        case Problem::headers_too_large: return "headers_too_large";
-        case Problem::payload_too_large: return "payload_too_large";
-        case Problem::not_found: return "not_found";
-        case Problem::method_not_allowed: return "method_not_allowed";
-        case Problem::unsupported_media_type: return "unsupported_media_type";
-        case Problem::expectation_failed: return "expectation_failed";
-        case Problem::request_timeout: return "request_timeout";
-        case Problem::version_not_supported: return "version_not_supported";
-        case Problem::please_wait: return "please_wait";
-        case Problem::outcome_unknown: return "outcome_unknown";
-        case Problem::internal: return "internal";
-    }
-    FC_UNREACHABLE();
-}
-
-unsigned status_of(Problem why) {
-    switch (why) {
-        case Problem::malformed_request: return 400;
-        case Problem::uri_too_long: return 414;
-        case Problem::headers_too_large: return 431;
-        case Problem::payload_too_large: return 413;
-        case Problem::not_found: return 404;
-        case Problem::method_not_allowed: return 405;
-        case Problem::unsupported_media_type: return 415;
-        case Problem::expectation_failed: return 417;
-        case Problem::request_timeout: return 408;
-        case Problem::version_not_supported: return 505;
-        case Problem::please_wait: return 503;
-        case Problem::outcome_unknown: return 504;
-        case Problem::internal: return 500;
-    }
-    FC_UNREACHABLE();
 }
 
 bool PeerAddress::is_v4() const {
@@ -256,25 +181,6 @@ void Response::clear() {
     content_type = {};
     headers.clear();
     body.clear();
-}
-
-void render_minimal_problem(Problem why, const Request& request, Response& response) {
-    response.status = status_of(why);
-    response.content_type = "application/problem+json";
-    std::string& out = response.body;
-    out.append("{\"type\":\"/problems/").append(name(why));
-    out.append("\",\"title\":\"").append(title_of(why));
-    out.append("\",\"status\":").append(std::to_string(response.status));
-    if (!request.path.empty()) {
-        out += ",\"instance\":";
-        append_json_string(out, request.path);
-    }
-    out.append(",\"code\":\"").append(name(why)).append("\",\"traceId\":\"");
-    out.append(request.trace_id()).append("\"}");
-    if (why == Problem::please_wait) response.add_header("Retry-After", "1");
-    if (why == Problem::outcome_unknown) {
-        response.add_header("Firstcome-Should-Retry", "true");
-    }
 }
 
 std::optional<domain::TraceContext> trace_from(std::string_view text) {

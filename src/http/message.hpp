@@ -3,6 +3,7 @@
 
 #include "base/time.hpp"
 #include "domain/order.hpp"
+#include "http/problem_code.hpp"
 
 #include <array>
 #include <cstddef>
@@ -20,25 +21,6 @@ enum class Method : std::uint8_t { get, head, post, put, patch, delete_, options
 inline constexpr std::size_t method_count = 8;
 [[nodiscard]] std::string_view name(Method method);
 [[nodiscard]] Method method_from(std::string_view text);
-
-/// Why the engine itself answers. The enumerator is the problem's `code`.
-enum class Problem : std::uint8_t {
-    malformed_request,       // 400
-    uri_too_long,            // 414
-    headers_too_large,       // 431
-    payload_too_large,       // 413
-    not_found,               // 404
-    method_not_allowed,      // 405
-    unsupported_media_type,  // 415, for handlers
-    expectation_failed,      // 417
-    request_timeout,         // 408: the request did not arrive in time
-    version_not_supported,   // 505
-    please_wait,             // 503: more connections than allowed
-    outcome_unknown,         // 504: no answer from the lane before the reply deadline
-    internal,                // 500: a handler broke
-};
-[[nodiscard]] std::string_view name(Problem why);
-[[nodiscard]] unsigned status_of(Problem why);
 
 /// The other end, IPv4 as v4-mapped IPv6.
 struct PeerAddress {
@@ -123,13 +105,10 @@ struct Response {
     void clear();
 };
 
-/// Writes the problem document of an engine error. A seam: the real one knows the docs' addresses.
+/// Writes the problem document of what the engine itself answers; `response` comes cleared.
 ///
-/// Thread   any io thread; `response` comes cleared
-using RenderProblem = void (*)(Problem why, const Request& request, Response& response);
-
-/// type, title, status, code, instance, traceId - enough until wiring passes another one.
-void render_minimal_problem(Problem why, const Request& request, Response& response);
+/// Thread   any io thread
+using RenderProblem = void (*)(ProblemCode why, const Request& request, Response& response);
 
 /// The trace a `traceparent` field names, with the caller's span. Nothing: not valid.
 ///

@@ -1,6 +1,7 @@
 // src/http/options.hpp - what can be set about the engine, with its defaults
 #pragma once
 
+#include "http/answers.hpp"
 #include "http/message.hpp"
 #include "http/request_parser.hpp"
 
@@ -28,7 +29,7 @@ struct ServerOptions {
     std::size_t connections_max = 10'000;  ///< of all threads; beyond it 503 and close
     Limits limits = {};
     Timeouts timeouts = {};
-    RenderProblem render_problem = render_minimal_problem;
+    RenderProblem render_problem = render_engine_problem;
 };
 
 }  // namespace firstcome::http

@@ -158,23 +158,23 @@ bool read_target(std::string_view target, Request& request) {
     return read_path(rest.empty() ? std::string_view{"/"} : rest, request);
 }
 
-std::optional<Problem> read_request_line(std::string_view line, Parse& parse) {
+std::optional<ProblemCode> read_request_line(std::string_view line, Parse& parse) {
     const auto first = line.find(' ');
     const auto last = line.rfind(' ');
-    if (first == std::string_view::npos || first == last) return Problem::malformed_request;
+    if (first == std::string_view::npos || first == last) return ProblemCode::malformed_request;
     parse.request.method_text = line.substr(0, first);
-    if (!is_token(parse.request.method_text)) return Problem::malformed_request;
+    if (!is_token(parse.request.method_text)) return ProblemCode::malformed_request;
     parse.request.method = method_from(parse.request.method_text);
 
     const std::string_view version = line.substr(last + 1);
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
     const bool well_formed = version.size() == 8 && version.starts_with("HTTP/") &&
                              is_digit(version[5]) && version[6] == '.' && is_digit(version[7]);
-    if (!well_formed) return Problem::malformed_request;
+    if (!well_formed) return ProblemCode::malformed_request;
     if (!read_target(line.substr(first + 1, last - first - 1), parse.request)) {
-        return Problem::malformed_request;
+        return ProblemCode::malformed_request;
     }
-    if (version[5] != '1' || version[7] > '1') return Problem::version_not_supported;
+    if (version[5] != '1' || version[7] > '1') return ProblemCode::version_not_supported;
     parse.minor_version = static_cast<unsigned>(version[7] - '0');
     return std::nullopt;
 }
@@ -276,15 +276,15 @@ bool read_field_line(std::string_view line, Parse& parse) {
     return read_field(line.substr(0, colon), value, parse);
 }
 
-std::optional<Problem> conclude(Parse& parse) {
+std::optional<ProblemCode> conclude(Parse& parse) {
     const Seen& seen = parse.seen;
     const bool http_1_0 = parse.minor_version == 0;
-    if (seen.host > 1 || (seen.host == 0 && !http_1_0)) return Problem::malformed_request;
+    if (seen.host > 1 || (seen.host == 0 && !http_1_0)) return ProblemCode::malformed_request;
     if (seen.transfer_encoding > 0 && (seen.content_length > 0 || http_1_0)) {
-        return Problem::malformed_request;
+        return ProblemCode::malformed_request;
     }
-    if (seen.length_overflows) return Problem::payload_too_large;
-    if (seen.other_expectation) return Problem::expectation_failed;
+    if (seen.length_overflows) return ProblemCode::payload_too_large;
+    if (seen.other_expectation) return ProblemCode::expectation_failed;
     parse.framing.http_1_0 = http_1_0;
     parse.framing.chunked = seen.transfer_encoding > 0;
     parse.framing.keep_alive = !seen.connection_close && (!http_1_0 || seen.connection_keep_alive);
@@ -318,7 +318,7 @@ bool is_trailer(std::string_view line) {
 
 }  // namespace
 
-std::expected<std::size_t, Problem> parse_head(
+std::expected<std::size_t, ProblemCode> parse_head(
     std::string_view bytes, const Limits& limits, Request& request, Framing& framing
 ) {
     Parse parse{.limits = limits, .request = request, .framing = framing, .seen = {}};
@@ -326,11 +326,11 @@ std::expected<std::size_t, Problem> parse_head(
     while (bytes.substr(at).starts_with("\r\n")) at += 2;
     const std::size_t line_end = find_lf(bytes, at);
     if (std::min(line_end, bytes.size()) - at > limits.request_line_size_max + 1) {
-        return std::unexpected(Problem::uri_too_long);
+        return std::unexpected(ProblemCode::uri_too_long);
     }
     if (line_end == std::string_view::npos) return 0;
     const auto request_line = line_before(bytes, at, line_end);
-    if (!request_line) return std::unexpected(Problem::malformed_request);
+    if (!request_line) return std::unexpected(ProblemCode::malformed_request);
     if (const auto problem = read_request_line(*request_line, parse)) {
         return std::unexpected(*problem);
     }
@@ -340,25 +340,26 @@ std::expected<std::size_t, Problem> parse_head(
     for (std::size_t count = 0;; ++count) {
         const std::size_t lf = find_lf(bytes, at);
         if (std::min(lf, bytes.size()) - fields_begin > limits.fields_size_max + 1) {
-            return std::unexpected(Problem::headers_too_large);
+            return std::unexpected(ProblemCode::headers_too_large);
         }
         if (lf == std::string_view::npos) return 0;
         const auto line = line_before(bytes, at, lf);
-        if (!line) return std::unexpected(Problem::malformed_request);
+        if (!line) return std::unexpected(ProblemCode::malformed_request);
         if (line->empty()) {
             request.fields = bytes.substr(fields_begin, at - fields_begin);
             at = lf + 1;
             break;
         }
-        if (count == limits.fields_count_max) return std::unexpected(Problem::headers_too_large);
-        if (!read_field_line(*line, parse)) return std::unexpected(Problem::malformed_request);
+        if (count == limits.fields_count_max)
+            return std::unexpected(ProblemCode::headers_too_large);
+        if (!read_field_line(*line, parse)) return std::unexpected(ProblemCode::malformed_request);
         at = lf + 1;
     }
     if (const auto problem = conclude(parse)) return std::unexpected(*problem);
     return at;
 }
 
-std::expected<ChunkedDecoder::Taken, Problem> ChunkedDecoder::take(
+std::expected<ChunkedDecoder::Taken, ProblemCode> ChunkedDecoder::take(
     std::span<char> input, char* output, std::size_t body_size_max, const Limits& limits
 ) {
     // A chunk's size line is a few digits; extensions are read over, but not at any length.
@@ -371,15 +372,15 @@ std::expected<ChunkedDecoder::Taken, Problem> ChunkedDecoder::take(
             case State::size_line: {
                 const std::size_t lf = find_lf(bytes, taken.used);
                 if (std::min(lf, bytes.size()) - taken.used > size_line_max) {
-                    return std::unexpected(Problem::malformed_request);
+                    return std::unexpected(ProblemCode::malformed_request);
                 }
                 if (lf == std::string_view::npos) return taken;
                 const auto line = line_before(bytes, taken.used, lf);
-                if (!line) return std::unexpected(Problem::malformed_request);
+                if (!line) return std::unexpected(ProblemCode::malformed_request);
                 const auto size = chunk_size(*line);
-                if (!size) return std::unexpected(Problem::malformed_request);
+                if (!size) return std::unexpected(ProblemCode::malformed_request);
                 if (*size > body_size_max - body_size_) {
-                    return std::unexpected(Problem::payload_too_large);
+                    return std::unexpected(ProblemCode::payload_too_large);
                 }
                 body_size_ += *size;
                 chunk_left_ = *size;
@@ -399,11 +400,11 @@ std::expected<ChunkedDecoder::Taken, Problem> ChunkedDecoder::take(
             }
             case State::data_end:
                 if (left > 0 && bytes[taken.used] != '\r') {
-                    return std::unexpected(Problem::malformed_request);
+                    return std::unexpected(ProblemCode::malformed_request);
                 }
                 if (left < 2) return taken;
                 if (bytes[taken.used + 1] != '\n')
-                    return std::unexpected(Problem::malformed_request);
+                    return std::unexpected(ProblemCode::malformed_request);
                 taken.used += 2;
                 state_ = State::size_line;
                 break;
@@ -411,11 +412,11 @@ std::expected<ChunkedDecoder::Taken, Problem> ChunkedDecoder::take(
                 const std::size_t lf = find_lf(bytes, taken.used);
                 const std::size_t size = std::min(lf, bytes.size()) - taken.used;
                 if (trailers_size_ + size > limits.fields_size_max) {
-                    return std::unexpected(Problem::headers_too_large);
+                    return std::unexpected(ProblemCode::headers_too_large);
                 }
                 if (lf == std::string_view::npos) return taken;
                 const auto line = line_before(bytes, taken.used, lf);
-                if (!line) return std::unexpected(Problem::malformed_request);
+                if (!line) return std::unexpected(ProblemCode::malformed_request);
                 taken.used = lf + 1;
                 trailers_size_ += size;
                 if (line->empty()) {
@@ -423,9 +424,9 @@ std::expected<ChunkedDecoder::Taken, Problem> ChunkedDecoder::take(
                     return taken;
                 }
                 if (++trailers_count_ > limits.fields_count_max) {
-                    return std::unexpected(Problem::headers_too_large);
+                    return std::unexpected(ProblemCode::headers_too_large);
                 }
-                if (!is_trailer(*line)) return std::unexpected(Problem::malformed_request);
+                if (!is_trailer(*line)) return std::unexpected(ProblemCode::malformed_request);
                 break;
             }
         }

@@ -36,7 +36,7 @@ struct Framing {
 ///          version_not_supported: the connection cannot be read any further
 /// Source   RFC 9112 sections 2-6; stricter: no bare LF, no obs-fold, one Content-Length, only
 ///          `chunked` as Transfer-Encoding
-[[nodiscard]] std::expected<std::size_t, Problem> parse_head(
+[[nodiscard]] std::expected<std::size_t, ProblemCode> parse_head(
     std::string_view bytes, const Limits& limits, Request& request, Framing& framing
 );
 
@@ -55,7 +55,7 @@ public:
     ///
     /// Errors   malformed_request, payload_too_large (above `body_size_max` in all),
     ///          headers_too_large (trailers)
-    [[nodiscard]] std::expected<Taken, Problem> take(
+    [[nodiscard]] std::expected<Taken, ProblemCode> take(
         std::span<char> input, char* output, std::size_t body_size_max, const Limits& limits
     );
 

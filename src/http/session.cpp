@@ -76,23 +76,11 @@ void append_number(std::string& out, std::size_t number) {
     out.append(digits.data(), end.ptr);
 }
 
-bool is_framing_fault(Problem why) {
-    switch (why) {
-        case Problem::malformed_request:
-        case Problem::uri_too_long:
-        case Problem::headers_too_large:
-        case Problem::expectation_failed:
-        case Problem::version_not_supported: return true;
-        case Problem::payload_too_large:
-        case Problem::not_found:
-        case Problem::method_not_allowed:
-        case Problem::unsupported_media_type:
-        case Problem::request_timeout:
-        case Problem::please_wait:
-        case Problem::outcome_unknown:
-        case Problem::internal: return false;
-    }
-    FC_UNREACHABLE();
+// Where the next message begins is not known any more, so the connection ends with the answer.
+bool is_framing_fault(ProblemCode why) {
+    return why == ProblemCode::malformed_request || why == ProblemCode::uri_too_long ||
+           why == ProblemCode::headers_too_large || why == ProblemCode::expectation_failed ||
+           why == ProblemCode::version_not_supported;
 }
 
 }  // namespace
@@ -121,6 +109,7 @@ void write_response(
 
 Session::Session(IoThread& io, Socket socket, PeerAddress peer)
     : io_(io), socket_(std::move(socket)), peer_(peer), answers_(io) {
+    now_ = io_.clock().monotonic();
     io_.watch(*this);
 }
 
@@ -157,7 +146,7 @@ Session::Next Session::advance() {
     return keep_alive_ ? Next::read : Next::leave;
 }
 
-std::expected<bool, Problem> Session::read_message(Exchange& exchange) {
+std::expected<bool, ProblemCode> Session::read_message(Exchange& exchange) {
     const std::string_view bytes{bytes_.get() + begin_, end_ - begin_};
     Progress& progress = progress_;
     const Limits& limits = io_.options().limits;
@@ -200,11 +189,11 @@ std::expected<bool, Problem> Session::read_message(Exchange& exchange) {
         match.route == nullptr ? limits.body_size_max : match.route->body_size_max;
     if (framing.content_length > progress.body_size_max) {
         exchange.keep_alive = false;
-        return std::unexpected(Problem::payload_too_large);
+        return std::unexpected(ProblemCode::payload_too_large);
     }
     // Whoever asks first gets the final answer before sending a body in vain.
     if (framing.expects_continue && match.route == nullptr && match.allow.empty()) {
-        return std::unexpected(Problem::not_found);
+        return std::unexpected(ProblemCode::not_found);
     }
     if (framing.chunked) {
         if (progress.phase == Phase::head) {
@@ -237,7 +226,7 @@ bool Session::wait_for_body(Phase phase, const Framing& framing) {
     return false;
 }
 
-std::expected<bool, Problem> Session::read_chunks() {
+std::expected<bool, ProblemCode> Session::read_chunks() {
     char* const message = bytes_.get() + begin_;
     const auto taken = progress_.decoder.take(
         {message + progress_.raw, end_ - begin_ - progress_.raw},
@@ -283,7 +272,7 @@ bool Session::answer(Exchange& exchange) {
             queued = (*orders)->submit(request, io_, ticket, response);
         } catch (...) {
             io_.close_ticket(ticket);
-            answer_problem(exchange, Problem::internal);
+            answer_problem(exchange, ProblemCode::internal);
             return true;
         }
         if (!queued) {
@@ -308,9 +297,9 @@ void Session::answer_unrouted(Exchange& exchange) {
     const Request& request = exchange.request;
     const bool whole_server = request.path == "*";
     if (exchange.allow.empty() && !whole_server)
-        return answer_problem(exchange, Problem::not_found);
+        return answer_problem(exchange, ProblemCode::not_found);
     if (request.method != Method::options) {
-        return answer_problem(exchange, Problem::method_not_allowed);
+        return answer_problem(exchange, ProblemCode::method_not_allowed);
     }
     Response& response = io_.scratch();
     response.clear();
@@ -319,15 +308,15 @@ void Session::answer_unrouted(Exchange& exchange) {
     finish(exchange, response);
 }
 
-void Session::answer_problem(Exchange& exchange, Problem why) {
+void Session::answer_problem(Exchange& exchange, ProblemCode why) {
     Response& response = io_.scratch();
     response.clear();
     io_.options().render_problem(why, exchange.request, response);
-    if (why == Problem::method_not_allowed) response.add_header("Allow", exchange.allow);
+    if (why == ProblemCode::method_not_allowed) response.add_header("Allow", exchange.allow);
     finish(exchange, response);
 }
 
-void Session::refuse(Exchange& exchange, Problem why) {
+void Session::refuse(Exchange& exchange, ProblemCode why) {
     if (is_framing_fault(why)) io_.figures().malformed_requests.add();
     identify(exchange.request);
     exchange.keep_alive = false;
@@ -346,7 +335,7 @@ void Session::answer_held_now() {
     try {
         std::get<AnswerNow>(exchange.request.route->handler)(exchange.request, response);
     } catch (...) {
-        return answer_problem(exchange, Problem::internal);
+        return answer_problem(exchange, ProblemCode::internal);
     }
     finish(exchange, response);
 }
@@ -362,7 +351,7 @@ Awaitable<void> Session::answer_held_later() {
     }
     Exchange& exchange = *std::exchange(held_, nullptr);
     if (failed) {
-        answer_problem(exchange, Problem::internal);
+        answer_problem(exchange, ProblemCode::internal);
     } else {
         finish(exchange, response);
     }
@@ -426,7 +415,7 @@ void Session::render_pending() {
                 ->answer(exchange.request, *exchange.reply, response);
         } else {
             io_.figures().reply_timeouts.add();
-            io_.options().render_problem(Problem::outcome_unknown, exchange.request, response);
+            io_.options().render_problem(ProblemCode::outcome_unknown, exchange.request, response);
         }
         write(out_, exchange, response, now);
         io_.give_back(exchange);
@@ -460,6 +449,7 @@ Awaitable<void> Session::send_rest() {
         const auto rest = asio::buffer(out_.data() + sent_, out_.size() - sent_);
         const auto [error, size] = co_await socket_.async_write_some(rest, quietly);
         if (error) {
+            if (timed_out_) io_.figures().deadline_closes.add();
             broken_ = true;
             break;
         }
@@ -532,7 +522,7 @@ bool Session::took(boost::system::error_code error, std::size_t size) {
     if (timed_out_) {
         if (!progress_.began) return false;  // idle: nobody is told
         io_.figures().deadline_closes.add();
-        refuse(io_.take_exchange(), Problem::request_timeout);
+        refuse(io_.take_exchange(), ProblemCode::request_timeout);
         static_cast<void>(send_now());
         return false;
     }

@@ -93,15 +93,15 @@ private:
 
     void expire() override;
 
-    [[nodiscard]] std::expected<bool, Problem> read_message(Exchange& exchange);
-    [[nodiscard]] std::expected<bool, Problem> read_chunks();
+    [[nodiscard]] std::expected<bool, ProblemCode> read_message(Exchange& exchange);
+    [[nodiscard]] std::expected<bool, ProblemCode> read_chunks();
     [[nodiscard]] bool wait_for_body(Phase phase, const Framing& framing);
     void complete(Exchange& exchange, const Framing& framing);
     /// False: held, since answers before it are outstanding or its handler waits.
     [[nodiscard]] bool answer(Exchange& exchange);
     void answer_unrouted(Exchange& exchange);
-    void answer_problem(Exchange& exchange, Problem why);
-    void refuse(Exchange& exchange, Problem why);
+    void answer_problem(Exchange& exchange, ProblemCode why);
+    void refuse(Exchange& exchange, ProblemCode why);
     void finish(Exchange& exchange, const Response& response);
     void append_pending(Exchange& exchange);
     void write(

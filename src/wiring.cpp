@@ -1,0 +1,428 @@
+// src/wiring.cpp - builds all objects in order of life; the only place that knows every layer
+#include "wiring.hpp"
+
+#include "adapters/sqlite/data_dir.hpp"
+#include "adapters/sqlite/ledger.hpp"
+#include "adapters/sqlite/store.hpp"
+#include "app/find_order.hpp"
+#include "app/order_lane.hpp"
+#include "app/place_order.hpp"
+#include "app/service_state.hpp"
+#include "app/stock_desk.hpp"
+#include "base/entropy.hpp"
+#include "base/hash.hpp"
+#include "base/time.hpp"
+#include "cli/cli.hpp"
+#include "http/api.hpp"
+#include "http/orders_handler.hpp"
+#include "http/server.hpp"
+#include "telemetry/log.hpp"
+#include "telemetry/metrics.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <expected>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <signal.h>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace firstcome {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds stuck_after{5};
+constexpr std::size_t read_queue_capacity = 4096;  // reads that may wait, per reader thread
+constexpr std::string_view demo_item = "demo";
+constexpr domain::Units demo_units = 100;
+
+constexpr int exit_stopped_by_fault = 70;  // EX_SOFTWARE: a supervisor should start us again
+
+[[noreturn]] void stop_at_once(std::string_view why) {
+    log::error(why);
+    log::stop();
+    std::_Exit(exit_stopped_by_fault);
+}
+
+unsigned io_threads_of(const config::Config& config) {
+    if (config.server.io_threads > 0) return config.server.io_threads;
+    // Half of the cores: the lanes, the readers and the kernel's own work need the others.
+    return std::clamp(std::thread::hardware_concurrency() / 2, 1U, 16U);
+}
+
+http::ServerOptions server_options(const config::Config& config) {
+    http::ServerOptions options;
+    options.host = config.server.listen.host;
+    options.port = config.server.listen.port;
+    options.io_threads = io_threads_of(config);
+    options.connections_max = config.server.connections_max;
+    options.limits.body_size_max = config.server.body_max_bytes;
+    options.timeouts.header = config.server.header_timeout;
+    options.timeouts.body = config.server.body_timeout;
+    options.timeouts.idle = config.server.idle_timeout;
+    options.timeouts.reply = config.server.reply_timeout;
+    return options;
+}
+
+http::ApiOptions api_options(const config::Config& config) {
+    return {
+        .quantity_max = config.orders.quantity_max,
+        .key_required = config.idempotency.required,
+        .durability = domain::Durability::disk,
+        .order_body_max = config.server.body_max_bytes,
+        .batch_body_max = config.server.batch_body_max_bytes,
+        .version = std::string(cli::version()),
+        .mode = "embedded",
+    };
+}
+
+telemetry::HttpStats http_stats(const http::Server& server, const http::Router& router) {
+    const http::ServerFigures figures = server.figures();
+    telemetry::HttpStats stats;
+    for (const auto bound : http::duration_bounds) {
+        stats.bounds_seconds.push_back(std::chrono::duration<double>(bound).count());
+    }
+    for (const http::RequestFigures& each : figures.requests) {
+        const bool known = each.route < router.routes().size();
+        const http::Route* route = known ? &router.routes()[each.route] : nullptr;
+        telemetry::HttpRequestStats& row = stats.requests.emplace_back();
+        row.method = known ? std::string(http::name(route->method)) : "UNKNOWN";
+        row.route = known ? route->path : "UNKNOWN";
+        row.status = static_cast<int>(each.status);
+        row.sum_seconds = std::chrono::duration<double>(each.duration_sum).count();
+        row.buckets.assign(each.buckets.begin(), each.buckets.end());
+    }
+    stats.connections_open = figures.connections_open;
+    stats.connections_total = figures.connections_accepted;
+    stats.connections_refused_total = figures.connections_refused;
+    return stats;
+}
+
+/// The signals that end us, taken by a thread of their own: one drains, a second one stops at once.
+class Signals {
+public:
+    Signals() {
+        ::sigemptyset(&watched_);
+        for (const int each : {SIGTERM, SIGINT}) ::sigaddset(&watched_, each);
+    }
+
+    void wait() {
+        int got = 0;
+        ::sigwait(&watched_, &got);
+        log::info("stopping", {{"signal", got}});
+        std::thread([watched = watched_] {
+            int second = 0;
+            ::sigwait(&watched, &second);
+            log::warn("a second signal: stopping at once", {{"signal", second}});
+            log::stop();
+            std::_Exit(1);
+        }).detach();  // NOLINT: it waits for ever by design, and ends with the process
+    }
+
+private:
+    sigset_t watched_{};
+};
+
+/// The embedded service: built in the order of the members, taken down in reverse.
+class Service {
+public:
+    Service(const config::Config& config, sqlite::DataDir dir)
+        : config_(config),
+          dir_(std::move(dir)),
+          hash_(dir_.secret()),
+          api_options_(api_options(config)),
+          metrics_(
+              dir_.lanes(), {.version = api_options_.version, .mode = api_options_.mode}, clock_
+          ) {}
+
+    [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
+    [[nodiscard]] int drain();
+
+    [[nodiscard]] std::string address() const {
+        config::Endpoint bound = config_.server.listen;
+        bound.port = server_->port();
+        return bound.text();
+    }
+
+private:
+    [[nodiscard]] std::expected<void, std::string> open_ledgers();
+    [[nodiscard]] std::expected<void, std::string> open_readers();
+    [[nodiscard]] std::expected<void, std::string> make_demo_item();
+    void open_lanes();
+    [[nodiscard]] std::expected<void, std::string> open_front();
+    [[nodiscard]] std::vector<std::string> stuck() const;
+    [[nodiscard]] http::App make_app();
+
+    const config::Config& config_;
+    base::SystemClock clock_;
+    base::SystemEntropy entropy_;  // main's; each ledger has its own
+    sqlite::DataDir dir_;
+    base::KeyedHash hash_;
+    http::ApiOptions api_options_;
+    app::ServiceState state_;
+    telemetry::Metrics metrics_;
+    std::vector<std::unique_ptr<base::SystemEntropy>> lane_entropy_;
+    std::vector<std::unique_ptr<sqlite::Ledger>> ledgers_;
+    std::unique_ptr<app::FindOrder> find_order_;
+    std::unique_ptr<http::AdminToken> admin_token_;
+    // The lanes' sinks are the server's io threads; so the lanes are drained before it goes.
+    std::unique_ptr<http::Router> router_;
+    std::unique_ptr<http::Server> server_;
+    std::vector<std::unique_ptr<app::OrderLane>> lanes_;
+    std::unique_ptr<app::PlaceOrder> place_order_;
+    std::unique_ptr<app::StockDesk> stock_desk_;
+    std::unique_ptr<http::App> app_;
+    std::unique_ptr<http::PlaceOrderEndpoint> place_endpoint_;
+};
+
+std::expected<void, std::string> Service::start(const ServeOptions& options) {
+    auto token = http::load_or_create_admin_token(config_.admin_token_file(), entropy_);
+    if (!token) return std::unexpected(token.error().text);
+    admin_token_ = std::make_unique<http::AdminToken>(std::move(*token));
+    if (auto opened = open_ledgers(); !opened) return opened;
+    if (options.demo) {
+        if (auto made = make_demo_item(); !made) return made;
+    }
+    if (auto opened = open_readers(); !opened) return opened;
+    open_lanes();
+    if (auto opened = open_front(); !opened) return opened;
+    state_.serve();
+    return {};
+}
+
+std::expected<void, std::string> Service::open_ledgers() {
+    const auto started = clock_.monotonic();
+    std::uint64_t orders = 0;
+    for (std::size_t lane = 0; lane < dir_.lanes(); ++lane) {
+        lane_entropy_.push_back(std::make_unique<base::SystemEntropy>());
+        sqlite::Ledger::Options options;
+        options.lane = lane;
+        options.key_ttl = std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
+        options.fatal = stop_at_once;
+        options.progress = [lane](std::uint64_t read) {
+            log::info("recovering", {{"lane", lane}, {"orders", read}});
+        };
+        auto ledger =
+            sqlite::Ledger::open(std::move(options), dir_, clock_, *lane_entropy_.back(), hash_);
+        if (!ledger) return std::unexpected(ledger.error());
+        orders += (*ledger)->orders_recovered();
+        ledgers_.push_back(std::move(*ledger));
+    }
+    const auto took = std::chrono::duration_cast<milliseconds>(clock_.monotonic() - started);
+    log::info("recovered", {{"orders", orders}, {"ms", took.count()}});
+    return {};
+}
+
+std::expected<void, std::string> Service::make_demo_item() {
+    for (const auto& ledger : ledgers_) {
+        if (!ledger->all_stock().empty()) return {};
+    }
+    domain::StockChange change;
+    change.item = *domain::ItemId::from(demo_item);
+    change.quantity = demo_units;
+    change.who = "serve --demo";
+    change.reason = "demo item";
+    const unsigned shard = app::shard_of(change.item, ledgers_.size());
+    if (!ledgers_[shard]->change_stock(change)) {
+        return std::unexpected("could not make the demo item; the log says why");
+    }
+    log::info("made a demo item", {{"item", demo_item}, {"units", demo_units}});
+    return {};
+}
+
+std::expected<void, std::string> Service::open_readers() {
+    std::vector<std::unique_ptr<ports::OrderStore>> stores;
+    for (unsigned reader = 0; reader < config_.read.threads; ++reader) {
+        std::vector<const sqlite::UserChains*> chains;
+        for (const auto& ledger : ledgers_) chains.push_back(&ledger->chains());
+        auto store = sqlite::Store::open(dir_, std::move(chains), hash_);
+        if (!store) return std::unexpected(store.error());
+        stores.push_back(std::move(*store));
+    }
+    find_order_ = std::make_unique<app::FindOrder>(std::move(stores), read_queue_capacity);
+    return {};
+}
+
+void Service::open_lanes() {
+    std::vector<app::OrderLane*> lanes;
+    std::vector<app::StockDesk::Shard> shards;
+    for (std::size_t shard = 0; shard < ledgers_.size(); ++shard) {
+        const app::LaneOptions options{
+            .shard = static_cast<unsigned>(shard),
+            .queue_capacity = config_.lane.queue_capacity,
+            .batch_size_max = config_.lane.batch_size_max,
+        };
+        lanes_.push_back(
+            std::make_unique<app::OrderLane>(options, *ledgers_[shard], clock_, metrics_)
+        );
+        lanes.push_back(lanes_.back().get());
+        shards.push_back({.lane = lanes.back(), .ledger = ledgers_[shard].get()});
+    }
+    place_order_ = std::make_unique<app::PlaceOrder>(std::move(lanes));
+    stock_desk_ = std::make_unique<app::StockDesk>(std::move(shards));
+}
+
+std::expected<void, std::string> Service::open_front() {
+    app_ = std::make_unique<http::App>(make_app());
+    place_endpoint_ = std::make_unique<http::PlaceOrderEndpoint>(*app_);
+    router_ = std::make_unique<http::Router>(http::api_routes(*app_, *place_endpoint_));
+    server_ = std::make_unique<http::Server>(server_options(config_), *router_, clock_, entropy_);
+    metrics_.attach({
+        .stock = [this] { return stock_desk_->all_stock(); },
+        .queue_depths =
+            [this] {
+                std::vector<std::size_t> depths;
+                for (const auto& lane : lanes_) depths.push_back(lane->queue_depth());
+                return depths;
+            },
+        .orders_shed = [this] { return place_order_->shed_count(); },
+        .http = [this] { return http_stats(*server_, *router_); },
+    });
+    find_order_->start();
+    for (const auto& lane : lanes_) lane->start();
+    return server_->start();
+}
+
+http::App Service::make_app() {
+    return http::App{
+        .options = api_options_,
+        .place_order = *place_order_,
+        .find_order = *find_order_,
+        .stock_desk = *stock_desk_,
+        .hash = hash_,
+        .admin_token = *admin_token_,
+        .state = state_,
+        .metrics_text = [this] { return metrics_.scrape(); },
+        .metrics_content_type = telemetry::Metrics::content_type,
+        .recent_rates =
+            [this] {
+                const auto recent = metrics_.recent(clock_.monotonic());
+                const auto seconds = [](const auto& time) {
+                    return time ? std::chrono::duration<double>(*time).count() : 0.0;
+                };
+                return http::RecentRates{
+                    .orders_per_second_1s = recent.accepted_per_second_1s,
+                    .orders_per_second_10s = recent.accepted_per_second_10s,
+                    .p50_seconds = seconds(recent.p50),
+                    .p99_seconds = seconds(recent.p99),
+                };
+            },
+        .outcomes =
+            [this] {
+                std::vector<http::OutcomeTotal> totals;
+                for (const auto& each : metrics_.outcomes()) {
+                    totals.push_back({.outcome = each.outcome, .count = each.count});
+                }
+                return totals;
+            },
+        .stuck = [this] { return stuck(); },
+        .invariant_violated = [this] { metrics_.invariant_violated(); },
+    };
+}
+
+std::vector<std::string> Service::stuck() const {
+    std::vector<std::string> names;
+    const auto now = clock_.monotonic();
+    for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
+        const bool late = now - lanes_[lane]->last_beat() > stuck_after;
+        if (lanes_[lane]->busy() && late) names.push_back(fmt::format("fc-lane-{}", lane));
+    }
+    for (unsigned thread = 0; thread < io_threads_of(config_); ++thread) {
+        const bool late = now - server_->last_beat(thread) > stuck_after;
+        if (late) names.push_back(fmt::format("fc-io-{}", thread));
+    }
+    return names;
+}
+
+// Readiness goes first, so that balancers look elsewhere while we still serve; then the listening
+// sockets, the requests in flight, and last what waits in the lanes.
+int Service::drain() {
+    state_.drain();
+    server_->begin_drain();
+    std::this_thread::sleep_for(config_.shutdown.settle);
+    server_->stop_accepting();
+    const std::size_t cut = server_->finish(clock_.monotonic() + config_.shutdown.in_flight);
+    place_order_->drain();
+    auto drained = std::async(std::launch::async, [this] {
+        for (const auto& lane : lanes_) lane->close_and_drain();
+    });
+    if (drained.wait_for(config_.shutdown.drain) != std::future_status::ready) {
+        std::size_t pending = 0;
+        for (const auto& lane : lanes_) pending += lane->queue_depth();
+        log::error(
+            "the lanes did not drain in time; nobody was told \"accepted\" for what is left",
+            {{"orders_pending", pending}}
+        );
+        log::stop();
+        std::_Exit(1);
+    }
+    find_order_->close_and_drain();
+    if (cut > 0) log::warn("connections were cut with requests in flight", {{"connections", cut}});
+    log::info("stopped", {{"connections_cut", cut}, {"orders_pending", 0}});
+    return cut == 0 ? 0 : 1;
+}
+
+std::expected<void, std::string> write_ready_file(
+    const std::string& path, const std::string& address
+) {
+    // Written beside and renamed: whoever waits for the file never reads half of it.
+    const std::string draft = path + ".new";
+    std::ofstream out{draft};
+    out << address << '\n';
+    out.close();
+    if (!out || ::rename(draft.c_str(), path.c_str()) != 0) {
+        return std::unexpected("cannot write the ready file " + path);
+    }
+    return {};
+}
+
+}  // namespace
+
+int serve(const config::Config& config, const ServeOptions& options) {
+    const auto fail = [](const std::string& why) {
+        log::error("cannot start", {{"reason", why}});
+        log::stop();
+        return 1;
+    };
+    for (const std::string& refusal : config::refusals(config)) return fail(refusal);
+    for (const std::string& warning : config::warnings(config)) log::warn(warning);
+
+    // A write beyond the file size limit is to be an error of that write, not the end of us.
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::signal(SIGPIPE, SIG_IGN);
+    base::SystemEntropy entropy;
+    auto dir = sqlite::DataDir::open(config.data.dir, config.lane.count, entropy);
+    if (!dir) return fail(dir.error());
+    Service service{config, std::move(*dir)};
+    if (auto started = service.start(options); !started) return fail(started.error());
+    log::info(
+        "listening",
+        {{"address", service.address()},
+         {"url", "http://" + service.address()},
+         {"mode", "embedded"},
+         {"data", config.data.dir},
+         {"version", cli::version()}}
+    );
+    if (!options.ready_file.empty()) {
+        if (auto told = write_ready_file(options.ready_file, service.address()); !told) {
+            return fail(told.error());
+        }
+    }
+    Signals signals;
+    signals.wait();
+    const int exit_code = service.drain();
+    log::stop();
+    return exit_code;
+}
+
+}  // namespace firstcome

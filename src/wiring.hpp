@@ -1,0 +1,21 @@
+// src/wiring.hpp - builds all objects in order of life; the only place that knows every layer
+#pragma once
+
+#include "config/config.hpp"
+
+#include <string>
+
+namespace firstcome {
+
+struct ServeOptions {
+    bool demo = false;       ///< make a demo item when the data directory holds none
+    std::string ready_file;  ///< gets `host:port` once the service takes orders; empty: none
+};
+
+/// Serves until a signal, then drains. Everything it says goes to the log.
+///
+/// Returns  the exit code: 0 when nothing was left pending, 1 otherwise or when it could not start
+/// Thread   main, with SIGTERM, SIGINT and SIGHUP blocked
+[[nodiscard]] int serve(const config::Config& config, const ServeOptions& options);
+
+}  // namespace firstcome
