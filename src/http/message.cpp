@@ -241,7 +241,7 @@ void Request::clear() {
     idempotency_key_count = 0;
     forwarded_for = traceparent = fields = {};
     trace = {};
-    id = {};
+    id.clear();
     route = nullptr;
 }
 
