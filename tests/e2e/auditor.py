@@ -112,7 +112,8 @@ def read_record(path):
 
 
 def _answer_of(fields):
-    user, key, item, quantity, status, outcome, sequence, replayed, body, sent_us, latency_us = fields
+    user, key, item, quantity, status, outcome, sequence, replayed, body, *times = fields
+    sent_us, latency_us = times
     status = UNKNOWN if status == "unknown" else int(status)
     accepted = status == 202
     sent = int(sent_us) * 1000 if sent_us else None

@@ -32,15 +32,17 @@ class DiskFault:
 
     def __init__(self, scratch, data):
         self.plan = os.path.join(scratch, "fault-plan")
+        self.serial = 0
         self.environment = {
             "LD_PRELOAD": shim(), "FC_FAULT_DIR": os.path.realpath(data), "FC_FAULT_PLAN": self.plan
         }
 
     def arm(self, call, error, nth=0):
         self.disarm()
+        self.serial += 1
         draft = self.plan + ".draft"
         with open(draft, "w", encoding="ascii") as file:
-            file.write(f"{call} {error} {nth}\n")
+            file.write(f"{call} {error} {nth} {self.serial}\n")
         os.rename(draft, self.plan)
 
     def disarm(self):

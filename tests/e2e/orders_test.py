@@ -77,7 +77,7 @@ class FirstOrder(EndToEnd):
     def test_unknown_things_are_not_found(self):
         self.expect(
             self.client.get(f"{ORDERS}/{uuid.UUID(int=(7 << 76) | (2 << 62) | 5)}"), 404,
-            "not_found"
+            "order_not_found"
         )
         self.expect(self.client.get(f"{ORDERS}/stock/never-set"), 404, "item_not_found")
         self.expect(self.client.order(1, "never-set"), 404, "item_not_found")

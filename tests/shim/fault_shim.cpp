@@ -2,12 +2,12 @@
 //
 // FC_FAULT_DIR   only files below it are touched
 // FC_FAULT_PLAN  a file that is looked at on every call; while it is not there, nothing happens.
-//                One line: <call> <errno> [<nth>]
+//                One line: <call> <errno> <nth> <serial>
 //                call   sync (fsync, fdatasync), write (write, pwrite, ftruncate), read (pread)
 //                errno  a number
-//                nth    fail this call only, counted from 1 since the plan appeared; left out: all
-//                       from now on. "short" instead of errno: half of the write is done, and the
-//                       next write fails with ENOSPC
+//                       or "short": half of the write is done, and what follows fails with ENOSPC
+//                nth    fail this call only, counted from 1; 0: all from now on
+//                serial a number of each plan's own: counting begins anew when it changes
 // Each fault that struck is appended to <FC_FAULT_PLAN>.log, so that a test knows it was hit.
 #include <atomic>
 #include <cerrno>
@@ -27,11 +27,13 @@ namespace {
 
 std::atomic<long> calls_seen{0};
 std::atomic<bool> short_done{false};
+std::atomic<long> serial_seen{0};
 
 struct Plan {
     char call[16] = {};
     char error[16] = {};
     long nth = 0;
+    long serial = 0;
 };
 
 const char* plan_path() {
@@ -53,15 +55,18 @@ bool is_watched(int file) {
 bool read_plan(Plan& plan) {
     if (plan_path() == nullptr) return false;
     const long file = ::syscall(SYS_openat, AT_FDCWD, plan_path(), O_RDONLY | O_CLOEXEC, 0);
-    if (file < 0) {
-        calls_seen.store(0);
-        short_done.store(false);
-        return false;
-    }
+    if (file < 0) return false;
     char text[128] = {};
     const long size = ::syscall(SYS_read, file, text, sizeof text - 1);
     ::syscall(SYS_close, file);
-    return size > 0 && std::sscanf(text, "%15s %15s %ld", plan.call, plan.error, &plan.nth) >= 2;
+    if (size <= 0) return false;
+    const char* const form = "%15s %15s %ld %ld";
+    if (std::sscanf(text, form, plan.call, plan.error, &plan.nth, &plan.serial) != 4) return false;
+    if (serial_seen.exchange(plan.serial) != plan.serial) {
+        calls_seen.store(0);
+        short_done.store(false);
+    }
+    return true;
 }
 
 void note(const char* call, int file, int error) {
