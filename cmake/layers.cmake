@@ -36,16 +36,16 @@ function(fc_layer name)
   endif()
 endfunction()
 
-# The program: everything of src/cli, wiring and main, and all the layers.
+# The verbs, as a library so that their tests link only what they reach; and the program: main, wiring
+# and all the layers.
 function(fc_program name)
-  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/src/main.cpp)
-    return()
-  endif()
   file(GLOB cli CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.cpp)
-  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${CMAKE_SOURCE_DIR}/src/wiring.cpp ${cli})
-  target_link_libraries(${name} PRIVATE fc_http fc_sqlite fc_app fc_config fc_telemetry CLI11::CLI11 CURL::libcurl)
+  add_library(fc_cli STATIC ${cli})
+  target_link_libraries(fc_cli PUBLIC fc_config fc_telemetry fc_sqlite fmt::fmt Boost::json CLI11::CLI11 CURL::libcurl)
   set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/cli/version.cpp
     APPEND PROPERTY COMPILE_DEFINITIONS FC_VERSION="${PROJECT_VERSION}")
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${CMAKE_SOURCE_DIR}/src/wiring.cpp)
+  target_link_libraries(${name} PRIVATE fc_cli fc_http fc_app)
 endfunction()
 
 # Turns a text file into a header with one constant, so that the program carries it: schema.sql -> schema_sql.

@@ -95,14 +95,12 @@ telemetry::HttpStats http_stats(const http::Server& server, const http::Router& 
     for (const http::RequestFigures& each : figures.requests) {
         const bool known = each.route < router.routes().size();
         const http::Route* route = known ? &router.routes()[each.route] : nullptr;
-        stats.requests.push_back({
-            .method = known ? std::string(http::name(route->method)) : "UNKNOWN",
-            .route = known ? route->path : "UNKNOWN",
-            .status = static_cast<int>(each.status),
-            .count = each.count,
-            .sum_seconds = std::chrono::duration<double>(each.duration_sum).count(),
-            .buckets = {each.buckets.begin(), each.buckets.end()},
-        });
+        telemetry::HttpRequestStats& row = stats.requests.emplace_back();
+        row.method = known ? std::string(http::name(route->method)) : "UNKNOWN";
+        row.route = known ? route->path : "UNKNOWN";
+        row.status = static_cast<int>(each.status);
+        row.sum_seconds = std::chrono::duration<double>(each.duration_sum).count();
+        row.buckets.assign(each.buckets.begin(), each.buckets.end());
     }
     stats.connections_open = figures.connections_open;
     stats.connections_total = figures.connections_accepted;

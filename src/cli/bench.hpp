@@ -9,8 +9,8 @@ class App;
 namespace firstcome::cli {
 
 /// Adds the verb. When it is chosen, parsing the command line also runs it and sets `exit_code`:
-/// 0 all well, 1 the audit found a broken promise or connections failed, 2 it could not run,
-/// 130 interrupted.
+/// ExitCode::ok all well, failed: a broken promise, or connections failed; 130 interrupted; the
+/// others when there was no run.
 ///
 /// Thread   main; `exit_code` outlives the parse
 CLI::App* add_bench(CLI::App& root, int& exit_code);

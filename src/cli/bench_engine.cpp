@@ -31,6 +31,7 @@ constexpr std::size_t buffer_max = 8 * 1024 * 1024;
 constexpr nanoseconds reopen_after = 20ms;
 constexpr nanoseconds drain_after_interrupt = 2s;
 constexpr nanoseconds look_up_every = 100ms;
+constexpr nanoseconds late_sends = 1s;
 constexpr unsigned open_failures_max = 3;
 
 // 20 ms, doubling to 640 ms: a server that comes back is found quickly, one that is busy is left
@@ -79,7 +80,11 @@ void Engine::run(base::MonotonicTime start) {
 }
 
 bool Engine::no_more(base::MonotonicTime now) const {
-    return now >= stop_ || (share_.orders > 0 && issued_ >= share_.orders);
+    if (share_.orders > 0 && issued_ >= share_.orders) return true;
+    // What was due before the end is still sent after it, for a while: leaving it out would hide
+    // the longest waits.
+    if (share_.rate > 0) return next_start() >= stop_ || now >= stop_ + late_sends;
+    return now >= stop_;
 }
 
 bool Engine::finished(base::MonotonicTime now) {

@@ -51,6 +51,9 @@ std::optional<std::string> contradiction(const BenchOptions& options) {
             options.connections == 0 || options.threads == 0,
             "--connections and --threads are at least 1"},
         Rule{options.threads > options.connections, "--threads is at most --connections"},
+        Rule{
+            options.requests > 0 && options.requests < options.threads,
+            "--requests is at least --threads"},
         Rule{options.threads > 64, "--threads is at most 64"},
         Rule{options.pipeline == 0 || options.pipeline > 1'024, "--pipeline is 1 to 1024"},
         Rule{options.batch == 0 || options.batch > 1'000, "--batch is 1 to 1000 orders a call"},
@@ -128,6 +131,11 @@ std::expected<BenchOptions, std::string> settled(BenchOptions options) {
     if (options.item.empty() && !options.stock) options.stock = stock_plenty;
     if (options.mix && options.mix->over_limit > 0 && !options.user_limit) {
         options.user_limit = options.quantity;
+    }
+    if (options.mix && options.mix->over_limit > 0 && *options.user_limit >= 2 * options.quantity) {
+        return std::unexpected(
+            "a second order must be above the limit: --user-limit is below two times --quantity"
+        );
     }
     if (options.mix && options.mix->over_limit > 0 && !options.stock) {
         return std::unexpected(

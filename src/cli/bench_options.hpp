@@ -37,13 +37,13 @@ struct BenchOptions {
     std::chrono::nanoseconds duration{0};  ///< 0: as long as `requests` takes
     double rate = 0;                       ///< orders/s, open loop; 0: closed loop
 
-    std::string item;                        ///< empty: a fresh one per run
-    std::optional<std::int64_t> stock;       ///< units, set through the admin API before the run
-    std::optional<std::int64_t> user_limit;  ///< units per user, set together with the stock
-    int quantity = 1;                        ///< units per order
-    std::uint64_t users = 0;                 ///< 0: every order has its own user
-    bool keys = true;                        ///< a fresh Idempotency-Key per order
-    std::optional<MixShares> mix;
+    std::string item{};                        ///< empty: a fresh one per run
+    std::optional<std::int64_t> stock{};       ///< units, set through the admin API before the run
+    std::optional<std::int64_t> user_limit{};  ///< units per user, set together with the stock
+    int quantity = 1;                          ///< units per order
+    std::uint64_t users = 0;                   ///< 0: every order has its own user
+    bool keys = true;                          ///< a fresh Idempotency-Key per order
+    std::optional<MixShares> mix{};
     bool drop = false;
     std::uint64_t buyers = 100'000;  ///< of a drop
     std::int64_t units = 1'000;      ///< of a drop
@@ -51,11 +51,11 @@ struct BenchOptions {
     bool ride_out = false;
     std::chrono::nanoseconds patience{std::chrono::seconds{30}};  ///< without any answer
 
-    std::string token_file;  ///< empty: <data>/admin.token
+    std::string token_file{};  ///< empty: <data>/admin.token
     std::string data = "data";
-    std::string record;  ///< file; empty: none
-    std::string json;    ///< file or -; empty: none
-    std::vector<int> server_pids;
+    std::string record{};  ///< file; empty: none
+    std::string json{};    ///< file or -; empty: none
+    std::vector<int> server_pids{};
     bool audit = true;
     bool audit_all = false;
     std::uint64_t audit_sample = 1'000;  ///< accepted orders to fetch again

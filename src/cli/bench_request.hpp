@@ -32,8 +32,8 @@ struct Naming {
 };
 
 struct RequestShape {
-    std::string host;
-    std::string item;
+    std::string host{};
+    std::string item{};
     int quantity = 1;
     bool keys = true;
 };

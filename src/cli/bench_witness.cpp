@@ -205,10 +205,11 @@ void Witness::keep(const AcceptedOrder& order) {
         if (first_orders.size() > first_orders_max) first_orders.pop_back();
     }
     ++offered_;
-    if (sample_max_ == 0 || accepted_orders.size() < sample_max_) {
+    if (accepted_orders.size() < sample_max_) {
         accepted_orders.push_back(order);
         return;
     }
+    if (sample_max_ == 0) return;
     // Reservoir sampling: each of the orders so far is kept with the same chance.
     seed_ = seed_ * 6'364'136'223'846'793'005U + 1'442'695'040'888'963'407U;
     const std::uint64_t place = (seed_ >> 20U) % offered_;

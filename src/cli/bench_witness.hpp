@@ -80,7 +80,7 @@ struct LiveCounts {
 /// Thread   one writes; `live`, `accepted_latency` and `other_latency` may be read meanwhile
 class Witness {
 public:
-    /// Keeps every accepted order when `sample_max` is 0, else a random sample of that size.
+    /// Keeps a random sample of so many accepted orders; `keep_all` for every one.
     Witness(std::uint64_t sample_max, std::uint64_t seed) : sample_max_(sample_max), seed_(seed) {}
 
     struct Timing {
@@ -118,6 +118,7 @@ public:
     base::MonotonicTime last_accepted_sent = base::MonotonicTime::min();
 
     static constexpr std::size_t first_orders_max = 10;
+    static constexpr std::uint64_t keep_all = ~std::uint64_t{0};
 
 private:
     void count(const OrderAnswer& answer);

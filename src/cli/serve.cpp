@@ -1,6 +1,7 @@
 // src/cli/serve.cpp - the verb `firstcome serve`: takes orders until it is told to stop
 #include "cli/serve.hpp"
 
+#include "base/assert.hpp"
 #include "base/failpoint.hpp"
 #include "cli/cli.hpp"
 #include "telemetry/log.hpp"

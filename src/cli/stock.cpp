@@ -63,7 +63,7 @@ int change(const Flags& flags, std::string_view operation) {
         {"itemId", flags.item}, {"operation", operation}, {"quantity", flags.quantity}};
     const auto add_time = [&](std::string_view name, const std::string& value) {
         if (value.empty()) return;
-        body[name] = value == none ? json::value{nullptr} : json::value(value);
+        body[name] = value == none ? json::value(nullptr) : json::value(value);
     };
     add_time("opensAt", flags.opens_at);
     add_time("closesAt", flags.closes_at);

@@ -290,7 +290,8 @@ void IoThread::arm_sweep() {
     sweep_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
         sweep();
-        arm_sweep();
+        // Cancelling does not reach a timer that has fired already.
+        if (!leaving_ || !sessions_.empty()) arm_sweep();
     });
 }
 

@@ -19,6 +19,9 @@ struct Overloaded : Visitors... {
     using Visitors::operator()...;
 };
 
+template <typename... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
+
 ProblemRow row_of(ProblemCode code) {
     switch (code) {
         case ProblemCode::sold_out:

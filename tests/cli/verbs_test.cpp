@@ -72,7 +72,7 @@ private:
             if (got <= 0) break;
             request_.append(bytes, static_cast<std::size_t>(got));
         }
-        if (!answer_.empty()) EXPECT_GT(write(peer, answer_.data(), answer_.size()), 0);
+        EXPECT_EQ(write(peer, answer_.data(), answer_.size()), std::ssize(answer_));
         close(peer);
     }
 
