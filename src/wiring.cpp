@@ -307,8 +307,9 @@ http::App Service::make_app() {
         .recent_rates =
             [this] {
                 const auto recent = metrics_.recent(clock_.monotonic());
-                const auto seconds = [](const auto& time) {
-                    return time ? std::chrono::duration<double>(*time).count() : 0.0;
+                const auto seconds = [](const auto& time) -> std::optional<double> {
+                    if (!time) return std::nullopt;
+                    return std::chrono::duration<double>(*time).count();
                 };
                 return http::RecentRates{
                     .orders_per_second_1s = recent.accepted_per_second_1s,

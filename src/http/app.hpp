@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,8 +25,8 @@ namespace firstcome::http {
 struct RecentRates {
     double orders_per_second_1s = 0;   ///< accepted
     double orders_per_second_10s = 0;  ///< accepted
-    double p50_seconds = 0;            ///< arrival to durable
-    double p99_seconds = 0;
+    std::optional<double> p50_seconds;  ///< arrival to durable; nothing: no order lately
+    std::optional<double> p99_seconds;
 };
 
 struct OutcomeTotal {
