@@ -5,7 +5,6 @@
 #include "base/time.hpp"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <atomic>
 #include <charconv>
@@ -13,6 +12,7 @@
 #include <filesystem>
 #include <semaphore>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
 using namespace firstcome;
@@ -31,7 +31,8 @@ public:
 
     void deliver(std::span<app::Answer> answers) override {
         for (const app::Answer& answer : answers) {
-            const bool yes = answer.reply && std::holds_alternative<domain::Accepted>(*answer.reply);
+            const bool yes =
+                answer.reply && std::holds_alternative<domain::Accepted>(*answer.reply);
             accepted_ += yes ? 1 : 0;
         }
         free_.release(static_cast<std::ptrdiff_t>(answers.size()));
@@ -81,7 +82,8 @@ int main(int argc, char** argv) {
 
     Silent observer;
     Window sink{window};
-    app::OrderLane lane{{.queue_capacity = 1U << 16U, .batch_size_max = 4096}, **ledger, clock, observer};
+    app::OrderLane lane{
+        {.queue_capacity = 1U << 16U, .batch_size_max = 4096}, **ledger, clock, observer};
     lane.start();
     const std::uint64_t first = (*ledger)->orders_recovered();
     const double cpu_before = cpu_seconds();
@@ -101,7 +103,8 @@ int main(int argc, char** argv) {
     const double cpu = cpu_seconds() - cpu_before;
     const double accepted = static_cast<double>(sink.accepted_.load());
     fmt::print(
-        "{} orders, {} at once: {:.0f} durable orders/s, {:.2f} us CPU an order (client included)\n",
+        "{} orders, {} at once: {:.0f} durable orders/s, {:.2f} us CPU an order (client "
+        "included)\n",
         sink.accepted_.load(),
         window,
         accepted / took.count(),

@@ -349,7 +349,8 @@ std::vector<std::string> Service::stuck() const {
 int Service::drain() {
     state_.drain();
     server_->begin_drain();
-    std::this_thread::sleep_for(config_.shutdown.settle);
+    std::promise<void> never;
+    (void)never.get_future().wait_for(config_.shutdown.settle);
     server_->stop_accepting();
     const std::size_t cut = server_->finish(clock_.monotonic() + config_.shutdown.in_flight);
     place_order_->drain();

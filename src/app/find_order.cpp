@@ -1,5 +1,4 @@
-// src/app/find_order.cpp - reads orders on threads of their own, so that no io thread ever waits
-// for a disk
+// src/app/find_order.cpp - reads orders on threads of their own, never on an io thread
 #include "app/find_order.hpp"
 
 #include "base/assert.hpp"

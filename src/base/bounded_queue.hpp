@@ -1,5 +1,4 @@
-// src/base/bounded_queue.hpp - the one queue between threads; its lock is the only one on an
-// order's path
+// src/base/bounded_queue.hpp - the one queue between threads, and its one lock
 #pragma once
 
 #include "base/assert.hpp"

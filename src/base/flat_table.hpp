@@ -1,5 +1,4 @@
-// src/base/flat_table.hpp - a compact map from 64-bit hashes to small values, for millions of
-// entries
+// src/base/flat_table.hpp - a compact map from 64-bit hashes, for millions of entries
 #pragma once
 
 #include "base/assert.hpp"

@@ -1,5 +1,4 @@
-// src/cli/bench.hpp - the verb `firstcome bench`: loads a server with orders, then audits what it
-// said
+// src/cli/bench.hpp - the verb `firstcome bench`: loads a server, then audits it
 #pragma once
 
 namespace CLI {

@@ -1,5 +1,4 @@
-// src/cli/bench_answer.hpp - the little of an HTTP answer and its JSON that the load generator
-// reads
+// src/cli/bench_answer.hpp - what the load generator reads of an HTTP answer
 #pragma once
 
 #include <cstddef>

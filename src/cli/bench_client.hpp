@@ -1,5 +1,4 @@
-// src/cli/bench_client.hpp - plain blocking calls around the load: set stock, read stock, fetch
-// orders
+// src/cli/bench_client.hpp - blocking calls around the load: stock, orders
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,4 @@
-// src/cli/bench_witness.hpp - what the answers said: counts, latencies, and every broken promise
-// seen
+// src/cli/bench_witness.hpp - what the answers said, and every broken promise seen
 #pragma once
 
 #include "base/time.hpp"

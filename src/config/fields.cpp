@@ -71,7 +71,7 @@ constexpr Field table[] = {
      .doc =
          "Address and port for HTTP, as 127.0.0.1:8080 or [::1]:8080. Port 0 takes any free one."},
     {FC_FIELD(server.io_threads),
-     .doc = "Threads that read requests and write answers. 0: as many as there are cores.",
+     .doc = "Threads that read requests and write answers. 0: half of the cores.",
      .min = 0,
      .max = 256},
     {FC_FIELD(server.trusted_proxies),

@@ -1,5 +1,4 @@
-// src/domain/shard.cpp - the items and remembered keys one lane owns; decides in memory, batch by
-// batch
+// src/domain/shard.cpp - the items and remembered keys one lane owns
 #include "domain/shard.hpp"
 
 #include "base/assert.hpp"

@@ -1,5 +1,4 @@
-// src/domain/shard.hpp - the items and remembered keys one lane owns; decides in memory, batch by
-// batch
+// src/domain/shard.hpp - the items and remembered keys one lane owns
 #pragma once
 
 #include "base/hash.hpp"

@@ -1,5 +1,4 @@
-// src/http/admin_handler.hpp - what a sale manager asks: change stock, see figures, check that it
-// adds up
+// src/http/admin_handler.hpp - what a sale manager asks: stock, figures, do they add up
 #pragma once
 
 #include "http/app.hpp"

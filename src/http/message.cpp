@@ -166,7 +166,7 @@ void Request::clear() {
     idempotency_key_count = 0;
     forwarded_for = traceparent = fields = {};
     trace = {};
-    id = {};
+    id.clear();
     route = nullptr;
 }
 

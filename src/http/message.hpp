@@ -41,6 +41,8 @@ public:
     bool assign(std::string_view text);
     void make(std::uint64_t random);
 
+    void clear() { size_ = 0; }
+
     [[nodiscard]] std::string_view text() const { return {text_.data(), size_}; }
 
 private:

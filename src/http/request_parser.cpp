@@ -1,5 +1,4 @@
-// src/http/request_parser.cpp - reads one request's bytes in place, and refuses whatever two
-// readers could frame differently
+// src/http/request_parser.cpp - reads one request's bytes in place, strictly
 #include "http/request_parser.hpp"
 
 #include "base/assert.hpp"
@@ -31,7 +30,18 @@ bool is_token_character(char c) {
 }
 
 bool is_token(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), is_token_character);
+    for (const char c : text) {
+        if (!is_token_character(c)) return false;
+    }
+    return !text.empty();
+}
+
+/// Visible ASCII without '#': a fragment never goes over the wire.
+bool is_target(std::string_view text) {
+    for (const char c : text) {
+        if (c <= 0x20 || c >= 0x7F || c == '#') return false;
+    }
+    return !text.empty();
 }
 
 /// Field values: visible ASCII, space, tab, and bytes from 0x80; no other control, no NUL, no CR.
@@ -58,16 +68,18 @@ bool is_value(std::string_view text) {
     return std::all_of(text.begin(), text.end(), is_value_character);
 }
 
-/// `lower_case` has no upper-case letters; the other may. Only for tokens and the like, where
-/// setting the case bit cannot make two different characters of interest equal.
-bool same_ignoring_case(std::string_view text, std::string_view lower_case) {
-    if (text.size() != lower_case.size()) return false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        const char low = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-        if (low != lower_case[i]) return false;
+/// Compares with a literal in lower case that is made of letters, digits, '-' and ':' only. Setting
+/// the case bit everywhere is exact for texts without control characters, which all callers have
+/// refused before.
+template <std::size_t size>
+bool same_ignoring_case(std::string_view text, const char (&lower_case)[size]) {
+    if (text.size() != size - 1) return false;
+    unsigned difference = 0;
+    for (std::size_t i = 0; i < size - 1; ++i) {
+        const auto folded = static_cast<unsigned char>(text[i]) | 0x20U;
+        difference |= folded ^ static_cast<unsigned char>(lower_case[i]);
     }
-    return true;
+    return difference == 0;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -132,8 +144,7 @@ bool read_path(std::string_view path, Request& request) {
 }
 
 bool read_target(std::string_view target, Request& request) {
-    const auto is_allowed = [](char c) { return c > 0x20 && c < 0x7F && c != '#'; };
-    if (target.empty() || !std::all_of(target.begin(), target.end(), is_allowed)) return false;
+    if (!is_target(target)) return false;
     request.target = target;
     std::string_view rest = target;
     if (target == "*") {

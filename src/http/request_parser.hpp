@@ -1,5 +1,4 @@
-// src/http/request_parser.hpp - reads one request's bytes in place, and refuses whatever two
-// readers could frame differently
+// src/http/request_parser.hpp - reads one request's bytes in place, strictly
 #pragma once
 
 #include "http/message.hpp"

@@ -1,5 +1,4 @@
-// src/http/routes.cpp - the table: method, path, handler; openapi.json and metric labels come from
-// it
+// src/http/routes.cpp - the table of routes: method, path, handler
 #include "http/routes.hpp"
 
 #include "base/assert.hpp"

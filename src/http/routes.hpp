@@ -1,5 +1,4 @@
-// src/http/routes.hpp - the table: method, path, handler; openapi.json and metric labels come from
-// it
+// src/http/routes.hpp - the table of routes: method, path, handler
 // stop 2 of 7 on the path of one order
 #pragma once
 

@@ -1,5 +1,4 @@
-// src/http/server.cpp - listens, spreads connections over io threads, and leaves without cutting
-// anyone off
+// src/http/server.cpp - listens, spreads connections over io threads, leaves politely
 #include "http/server.hpp"
 
 #include "base/assert.hpp"

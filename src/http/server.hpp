@@ -1,5 +1,4 @@
-// src/http/server.hpp - listens, spreads connections over io threads, and leaves without cutting
-// anyone off
+// src/http/server.hpp - listens, spreads connections over io threads, leaves politely
 #pragma once
 
 #include "base/entropy.hpp"

@@ -1,5 +1,4 @@
-// src/ports/stock_board.hpp - what a ledger shows to readers: each item's figures as of its last
-// durable batch
+// src/ports/stock_board.hpp - each item's figures as of its last durable batch
 #pragma once
 
 #include "domain/stock.hpp"

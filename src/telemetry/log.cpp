@@ -124,11 +124,9 @@ void stop() {
         backend = std::move(state().backend);
     }
     if (backend == nullptr) return;
-    const auto pool = backend->pool;
-    backend->logger.reset();
-    backend.reset();
-    state().dropped_before += pool->overrun_counter();
-    // The last owner waits for the thread, which first writes what is queued.
+    state().dropped_before += backend->pool->overrun_counter();
+    // Waits for the thread, which first writes what is queued; only then may the logger go.
+    backend->pool.reset();
 }
 
 void set_level(Level level) {

@@ -1,5 +1,4 @@
-// tests/cli/bench_witness_test.cpp - broken promises are seen, and kept ones are not held against
-// anybody
+// tests/cli/bench_witness_test.cpp - broken promises are seen, kept ones are not
 #include "cli/bench_witness.hpp"
 
 #include <fmt/format.h>

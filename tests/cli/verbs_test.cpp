@@ -1,5 +1,4 @@
-// tests/cli/verbs_test.cpp - what a verb sends, prints and exits with, against a server of one
-// answer
+// tests/cli/verbs_test.cpp - what a verb sends, prints and exits with
 #include "cli/api_client.hpp"
 #include "cli/cli.hpp"
 #include "cli/stats_table.hpp"

@@ -1,5 +1,4 @@
-// tests/contract/ledger_contract.hpp - what every ledger and its store must answer, whatever they
-// stand on
+// tests/contract/ledger_contract.hpp - what every ledger and its store must answer
 #pragma once
 
 #include "ports/order_ledger.hpp"

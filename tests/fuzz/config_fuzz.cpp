@@ -1,5 +1,4 @@
-// tests/fuzz/config_fuzz.cpp - any bytes as configuration: no crash, and what is taken can be
-// printed and read again
+// tests/fuzz/config_fuzz.cpp - any bytes as configuration
 #include "config/config.hpp"
 
 #include <cstddef>

@@ -1,5 +1,4 @@
-// tests/fuzz/stock_json_fuzz.cpp - whatever the bytes: a stock change within its limits, or a
-// reason
+// tests/fuzz/stock_json_fuzz.cpp - any bytes as a stock change
 #include "base/assert.hpp"
 #include "http/stock_json.hpp"
 #include "http/timestamp.hpp"

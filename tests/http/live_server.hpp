@@ -1,5 +1,4 @@
-// tests/http/live_server.hpp - a server in this process, and a client that sends exactly what it is
-// told to
+// tests/http/live_server.hpp - a server in this process, and a client that sends bytes
 #pragma once
 
 #include "base/entropy.hpp"
@@ -62,9 +61,10 @@ private:
 
 /// Spins, bounded by a watchdog far above anything sensible.
 inline bool eventually(const std::function<bool()>& holds) {
-    const auto end = std::chrono::steady_clock::now() + 30s;
+    const base::SystemClock clock;
+    const auto end = clock.monotonic() + 30s;
     while (!holds()) {
-        if (std::chrono::steady_clock::now() > end) return false;
+        if (clock.monotonic() > end) return false;
         std::this_thread::yield();
     }
     return true;

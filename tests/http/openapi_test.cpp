@@ -1,5 +1,4 @@
-// tests/http/openapi_test.cpp - the document is JSON, whole, and refers to nothing that is not
-// there
+// tests/http/openapi_test.cpp - the document is JSON, whole, and refers to what is there
 #include "http/openapi.hpp"
 
 #include "http/problem.hpp"

@@ -13,7 +13,7 @@ std::string verdict(std::string_view bytes, const Limits& limits = {}) {
     Request request;
     Framing framing;
     const auto size = parse_head(bytes, limits, request, framing);
-    if (!size) return std::string{name(size.error())};
+    if (!size) return std::string{row(size.error()).code};
     return *size == 0 ? "incomplete" : "ok";
 }
 
@@ -265,7 +265,7 @@ std::string decoded(std::string_view text, std::size_t step, std::size_t body_si
         const auto taken = decoder.take(
             {buffer.data() + raw, buffer.size() - raw}, buffer.data() + made, body_size_max, {}
         );
-        if (!taken) return std::string{name(taken.error())};
+        if (!taken) return std::string{row(taken.error()).code};
         raw += taken->used;
         made += taken->made;
         if (taken->finished) return buffer.substr(0, made) + "|" + buffer.substr(raw);

@@ -53,7 +53,7 @@ TEST(Server, RefusesMoreConnectionsThanItsCap) {
     RawClient second{live.port()};
     const Answer refused = second.read();
     EXPECT_EQ(refused.status, 503U);
-    EXPECT_EQ(refused.field("Retry-After"), "1");
+    EXPECT_NE(refused.field("Retry-After"), "");
     EXPECT_TRUE(second.is_closed());
     EXPECT_EQ(live.server->figures().connections_refused, 1U);
 

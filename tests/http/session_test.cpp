@@ -44,8 +44,9 @@ TEST(Session, ProblemsNameTheTraceTheyBelongTo) {
     EXPECT_EQ(answer.field("Content-Type"), "application/problem+json");
     EXPECT_EQ(
         answer.body,
-        R"({"type":"/problems/not_found","title":"There is nothing at this path","status":404,)"
-        R"("instance":"/nowhere\"","code":"not_found",)"
+        R"({"type":"/problems/not_found","title":"No such resource","status":404,)"
+        R"("code":"not_found","detail":"Check the path; /openapi.json lists all.",)"
+        R"("instance":"/nowhere\"",)"
         R"("traceId":"0af7651916cd43dd8448eb211c80319c"})"
     );
 }

@@ -71,6 +71,8 @@ TEST(JsonLine, CannotBeBrokenByAStrangersText) {
         {"\xff", "\uFFFD", "no UTF-8 at all"},
         {"\xc3", "\uFFFD", "cut short"},
         {"\xc0\xaf", "\uFFFD\uFFFD", "overlong"},
+        {"\xe0\x80\xaf", "\uFFFD\uFFFD\uFFFD", "overlong in three"},
+        {"\xf0\x80\x80\xaf", "\uFFFD\uFFFD\uFFFD\uFFFD", "overlong in four"},
         {"\xed\xa0\x80", "\uFFFD\uFFFD\uFFFD", "a surrogate"},
         {"\xf4\x90\x80\x80", "\uFFFD\uFFFD\uFFFD\uFFFD", "above U+10FFFF"},
         {"\xe2\x82(", "\uFFFD\uFFFD(", "what follows is kept"},

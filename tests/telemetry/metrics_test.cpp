@@ -121,6 +121,7 @@ TEST_F(MetricsTest, TimesOrdersAndCommitsApart) {
     EXPECT_EQ(value("firstcome_commit_seconds_sum"), "0.003");
     EXPECT_EQ(value("firstcome_lane_batch_size_count"), "2");
     EXPECT_EQ(value("firstcome_lane_batch_size_sum"), "4");
+    EXPECT_EQ(value("firstcome_lane_batch_size_bucket{le=\"1\"}"), "1") << "le: or equal";
     EXPECT_EQ(value("firstcome_lane_batch_size_bucket{le=\"2\"}"), "1");
     EXPECT_EQ(value("firstcome_lane_batch_size_bucket{le=\"4\"}"), "2");
 }

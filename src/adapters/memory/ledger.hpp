@@ -1,5 +1,4 @@
-// src/adapters/memory/ledger.hpp - the reference ledger and store: the rules and nothing else, for
-// tests
+// src/adapters/memory/ledger.hpp - the reference ledger and store: the rules and nothing else
 #pragma once
 
 #include "base/entropy.hpp"

@@ -1,5 +1,4 @@
-// src/adapters/sqlite/database.cpp - a connection and its statements, as values that close
-// themselves
+// src/adapters/sqlite/database.cpp - a connection and its statements as values
 #include "adapters/sqlite/database.hpp"
 
 #include <sqlite3.h>

@@ -1,5 +1,4 @@
-// src/adapters/sqlite/database.hpp - a connection and its statements, as values that close
-// themselves
+// src/adapters/sqlite/database.hpp - a connection and its statements as values
 #pragma once
 
 #include "base/assert.hpp"

@@ -1,5 +1,4 @@
-// src/adapters/sqlite/ledger.cpp - the embedded ledger: decided in memory, durable in one
-// transaction per batch
+// src/adapters/sqlite/ledger.cpp - decided in memory, durable in one transaction
 #include "adapters/sqlite/ledger.hpp"
 
 #include "base/assert.hpp"

@@ -1,5 +1,4 @@
-// src/adapters/sqlite/ledger.hpp - the embedded ledger: decided in memory, durable in one
-// transaction per batch stop 7 of 7 on the path of one order
+// src/adapters/sqlite/ledger.hpp - decided in memory, durable in one transaction
 #pragma once
 
 #include "adapters/sqlite/checkpointer.hpp"

@@ -1,5 +1,4 @@
-// src/adapters/sqlite/recovery.cpp - the start: read the file once, rebuild memory, assert the
-// invariants
+// src/adapters/sqlite/recovery.cpp - the start: read once, rebuild memory, assert invariants
 #include "adapters/sqlite/ledger.hpp"
 #include "base/assert.hpp"
 

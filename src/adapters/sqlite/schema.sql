@@ -1,4 +1,4 @@
--- src/adapters/sqlite/schema.sql - one lane's file: append-only in key order, no index that grows with history
+-- src/adapters/sqlite/schema.sql - one lane's file: append-only, no index that grows
 -- Times are milliseconds since 1970 (UTC); units are whole units.
 
 -- hash_secret, lane, lane_count: what ids and keys in this file were made with. Never changes.

@@ -1,5 +1,4 @@
-// src/adapters/sqlite/user_chains.hpp - each user's newest order: where the chain of their orders
-// begins
+// src/adapters/sqlite/user_chains.hpp - where each user's chain of orders begins
 #pragma once
 
 #include "base/flat_table.hpp"

@@ -1,5 +1,4 @@
-// tests/adapters/sqlite/ledger_test.cpp - the embedded ledger passes the contract, and survives
-// what a disk does
+// tests/adapters/sqlite/ledger_test.cpp - the embedded ledger passes the contract
 #include "adapters/sqlite/ledger.hpp"
 
 #include "adapters/sqlite/store.hpp"
