@@ -72,7 +72,7 @@ class Crash(EndToEnd):
         server = self.start_server()
         client = server.client()
         record = os.path.join(self.scratch, "record.txt")
-        requests = 60_000 * rounds
+        requests = 40_000 * rounds
         client.set_stock("drop", requests // 2)
         client.close()
         with open(os.path.join(self.scratch, "bench.log"), "wb") as log:

@@ -69,6 +69,8 @@ class Damage(EndToEnd):
         """The start fails, says what and what to do, and leaves every byte as it was."""
         before = contents(data) if os.path.isdir(data) else None
         server = self.make_server(settings, data, **more).launch()
+        wait_until(lambda: not server.running or os.path.exists(server.ready_file), "it ends")
+        self.assertFalse(server.running, "it started as if nothing were wrong")
         code = server.wait_exit()
         log = server.log()
         self.assertGreater(code, 0, f"ended with {code}:\n{log}")

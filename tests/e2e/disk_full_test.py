@@ -40,7 +40,7 @@ class NoRoom(EndToEnd):
         )
         return load
 
-    def check_while_full(self):
+    def check_while_full(self, *reasons):
         # Room may be left for a small commit after a large one failed: a few of these may pass.
         refusal = None
         for number in range(200):
@@ -53,17 +53,28 @@ class NoRoom(EndToEnd):
             break
         self.assertIsNotNone(refusal, "200 orders fit onto a full disk")
         problem = refusal.json()
-        self.assertEqual(problem["reason"], "storage_full")
+        self.assertIn(problem["reason"], reasons or ("storage_full",))
         self.assertGreaterEqual(int(refusal.header("Retry-After")), 1)
         self.assertRegex(problem["detail"] + problem["title"], "[가-힣]|wait")
-        none = self.expect(self.client.order("late", "gone", key="x"), 409, "sold_out")
-        self.assertEqual(none.json()["remaining"], 0)
-        again = self.expect(self.client.order("early", "drop", key="early"), 202)
+        # A refusal or a replay may share its batch with an order that found no room: then it waits.
+        none = self.until_told(lambda: self.client.order("late", "gone", key="x"))
+        self.assertEqual(self.expect(none, 409, "sold_out").json()["remaining"], 0)
+        again = self.until_told(lambda: self.client.order("early", "drop", key="early"))
+        self.expect(again, 202)
         self.assertEqual((again.body, again.replayed), (self.first.body, True))
         self.expect(self.client.get(self.first.header("Location")), 200)
         self.expect(self.client.get("/livez"), 200)
         self.expect(self.client.get("/api/v1/orders?userId=early"), 200)
         self.assertGreaterEqual(self.client.stock("drop")["sold"], 1)
+
+    def until_told(self, ask):
+        """The first answer that is not "please wait"."""
+
+        def told():
+            answer = ask()
+            return None if answer.status == 503 else answer
+
+        return wait_until(told, "an answer that needs no room")
 
     def check_selling_again(self, load):
         length = len(load.answers)
@@ -141,7 +152,7 @@ class NoRoom(EndToEnd):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (2 << 20, hard))
         load = self.sell_until_full(server, "l-")
         self.assertTrue(server.running, "SIGXFSZ ended the process")
-        self.check_while_full()
+        self.check_while_full("storage_full", "storage_unavailable")
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
         self.check_selling_again(load)
         self.finish(server, load)
