@@ -23,8 +23,8 @@ namespace firstcome::http {
 
 /// What the last seconds were like; for the stats page.
 struct RecentRates {
-    double orders_per_second_1s = 0;   ///< accepted
-    double orders_per_second_10s = 0;  ///< accepted
+    double orders_per_second_1s = 0;    ///< accepted
+    double orders_per_second_10s = 0;   ///< accepted
     std::optional<double> p50_seconds;  ///< arrival to durable; nothing: no order lately
     std::optional<double> p99_seconds;
 };

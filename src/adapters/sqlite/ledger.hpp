@@ -73,6 +73,12 @@ public:
     /// Where each user's chain of orders begins; for the store.
     [[nodiscard]] const UserChains& chains() const { return chains_; }
 
+    /// Moves the log into the main file and leaves it empty: the last thing before a clean end.
+    ///
+    /// Errors   why it could not; nothing is lost, the next start reads the log
+    /// Thread   main, when the lane is closed and nobody reads
+    [[nodiscard]] std::expected<void, std::string> rest();
+
     [[nodiscard]] std::uint64_t orders_recovered() const { return orders_recovered_; }
 
 private:
@@ -108,6 +114,7 @@ private:
     );
 
     [[nodiscard]] std::expected<void, std::string> recover();
+    [[nodiscard]] std::expected<void, std::string> check_small_tables();
     [[nodiscard]] std::expected<void, std::string> recover_items();
     [[nodiscard]] std::expected<void, std::string> recover_orders();
     [[nodiscard]] std::expected<std::unordered_set<std::uint64_t>, std::string> released_orders();
