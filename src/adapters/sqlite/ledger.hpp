@@ -1,4 +1,5 @@
 // src/adapters/sqlite/ledger.hpp - decided in memory, durable in one transaction
+// stop 7 of 7 on the path of one order
 #pragma once
 
 #include "adapters/sqlite/checkpointer.hpp"
