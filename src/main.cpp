@@ -6,11 +6,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include <string>
+
 int main(int argc, char** argv) {
     using namespace firstcome::cli;
 
     CLI::App app{"Firstcome sells limited stock first come, first served: exactly once, durably."};
     app.require_subcommand(1);
+    app.set_version_flag("--version", "firstcome " + std::string(version()));
     app.footer("Each verb has --help. Documentation: README.md, docs/api.md, docs/operating.md");
     int exit_code = ExitCode::ok;
     add_serve(app, exit_code);

@@ -147,6 +147,7 @@ public:
 
     [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
     [[nodiscard]] int drain();
+    void rest();
 
     [[nodiscard]] std::string address() const {
         config::Endpoint bound = config_.server.listen;
@@ -195,6 +196,7 @@ std::expected<void, std::string> Service::start(const ServeOptions& options) {
     }
     if (auto opened = open_readers(); !opened) return opened;
     open_lanes();
+    if (auto marked = dir_.mark_running(); !marked) return marked;
     if (auto opened = open_front(); !opened) return opened;
     state_.serve();
     return {};
@@ -307,8 +309,9 @@ http::App Service::make_app() {
         .recent_rates =
             [this] {
                 const auto recent = metrics_.recent(clock_.monotonic());
-                const auto seconds = [](const auto& time) {
-                    return time ? std::chrono::duration<double>(*time).count() : 0.0;
+                const auto seconds = [](const auto& time) -> std::optional<double> {
+                    if (!time) return std::nullopt;
+                    return std::chrono::duration<double>(*time).count();
                 };
                 return http::RecentRates{
                     .orders_per_second_1s = recent.accepted_per_second_1s,
@@ -368,9 +371,23 @@ int Service::drain() {
         std::_Exit(1);
     }
     find_order_->close_and_drain();
+    rest();
     if (cut > 0) log::warn("connections were cut with requests in flight", {{"connections", cut}});
     log::info("stopped", {{"connections_cut", cut}, {"orders_pending", 0}});
     return cut == 0 ? 0 : 1;
+}
+
+// The orders are durable already; this only makes the next start quicker and the files plain.
+void Service::rest() {
+    find_order_.reset();
+    for (const auto& ledger : ledgers_) {
+        if (auto rested = ledger->rest(); !rested) {
+            return log::warn("a log was left for the next start", {{"reason", rested.error()}});
+        }
+    }
+    if (auto marked = dir_.mark_stopped(); !marked) {
+        log::warn("the next start will look for logs", {{"reason", marked.error()}});
+    }
 }
 
 std::expected<void, std::string> write_ready_file(

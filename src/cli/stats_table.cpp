@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 #include <vector>
 
 namespace firstcome::cli {
@@ -23,16 +23,26 @@ std::string cell(const json::value& value) {
     return printable(json::serialize(value));
 }
 
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
 /// `totals.sold` for {"totals":{"sold":..}}; arrays of objects are tables of their own.
-void append_lines(std::string& out, const std::string& prefix, const json::object& object) {
+void collect_lines(Lines& out, const std::string& prefix, const json::object& object) {
     for (const auto& [name, value] : object) {
         const std::string path = prefix + printable(name);
         if (const auto* inner = value.if_object()) {
-            append_lines(out, path + ".", *inner);
+            collect_lines(out, path + ".", *inner);
         } else if (!value.is_array()) {
-            out += fmt::format("{:<32}{}\n", path, cell(value));
+            out.emplace_back(path, cell(value));
         }
     }
+}
+
+void append_lines(std::string& out, const json::object& object) {
+    Lines lines;
+    collect_lines(lines, "", object);
+    std::size_t width = 0;
+    for (const auto& [path, value] : lines) width = std::max(width, path.size());
+    for (const auto& [path, value] : lines) out += fmt::format("{:<{}}  {}\n", path, width, value);
 }
 
 /// The members of the first row are the columns; numbers to the right.
@@ -74,7 +84,7 @@ std::optional<std::string> stats_table(std::string_view body) {
     const auto parsed = json::parse(body, error);
     if (error || !parsed.is_object()) return std::nullopt;
     std::string out;
-    append_lines(out, "", parsed.get_object());
+    append_lines(out, parsed.get_object());
     for (const auto& [name, value] : parsed.get_object()) {
         if (const auto* rows = value.if_array()) append_table(out, name, *rows);
     }

@@ -78,7 +78,8 @@ constexpr Field table[] = {
      .doc = "Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed.",
      .comes_with = "rate limits"},
     {FC_FIELD(server.tls_certificate),
-     .doc = "PEM file with the certificate chain; needs server.tls_key. Empty: plain HTTP."},
+     .doc = "PEM file with the certificate chain; needs server.tls_key. Empty: plain HTTP. "
+            "This version refuses to serve with it."},
     {FC_FIELD(server.tls_key), .doc = "PEM file with the certificate's private key."},
     {FC_FIELD(server.connections_max),
      .doc = "Open connections at the same time; one more is closed at once and counted.",

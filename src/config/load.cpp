@@ -155,7 +155,19 @@ void read_table(
     }
 }
 
+bool is_forbidden_control(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7F;
+}
+
 void read_toml(std::string_view text, std::string_view name, Reading& reading) {
+    // TOML forbids them too, but toml++ 3.3 stops the process at "[" and NUL.
+    const auto control = std::ranges::find_if(text, is_forbidden_control);
+    if (control != text.end()) {
+        const auto line = 1 + std::count(text.begin(), control, '\n');
+        reading.fail(fmt::format("{}:{}", name, line), "", "has a control character");
+        return;
+    }
     const toml::parse_result result = toml::parse(text, name);
     if (!result) {
         const auto& error = result.error();
@@ -184,10 +196,11 @@ void read_file(const std::filesystem::path& path, Reading& reading) {
     read_toml(text.str(), path.string(), reading);
 }
 
-/// Kubernetes and Docker put these into every container beside a service called "firstcome".
-bool is_service_link(std::string_view name) {
-    return name == "FIRSTCOME_PORT" || name.starts_with("FIRSTCOME_PORT_") ||
-           name.starts_with("FIRSTCOME_SERVICE_");
+/// Kubernetes and Docker put FIRSTCOME_PORT and the like into every container beside a service
+/// called "firstcome"; failpoints are a test's.
+bool is_not_an_option(std::string_view name) {
+    return name == "FIRSTCOME_FAILPOINTS" || name == "FIRSTCOME_PORT" ||
+           name.starts_with("FIRSTCOME_PORT_") || name.starts_with("FIRSTCOME_SERVICE_");
 }
 
 const Field* find_by_variable(std::string_view variable) {
@@ -200,7 +213,7 @@ const Field* find_by_variable(std::string_view variable) {
 void read_environment(const Sources& sources, Reading& reading) {
     for (const auto& [name, value] : sources.environment) {
         if (!name.starts_with(environment_prefix) || name == file_variable) continue;
-        if (is_service_link(name)) continue;
+        if (is_not_an_option(name)) continue;
         const Field* field = find_by_variable(name);
         if (field == nullptr) {
             reading.fail(name, "", unknown(name, true));

@@ -117,6 +117,12 @@ std::vector<std::string> refusals(const Config& config) {
             "auth.mode = jwt is not in this version: anybody could order in anybody's name."
         );
     }
+    if (config.has_tls()) {
+        out.emplace_back(
+            "server.tls_certificate is not in this version: put a proxy that speaks TLS in front,"
+            " and leave it empty. Serving plain HTTP instead would break what you asked for."
+        );
+    }
     return out;
 }
 

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <expected>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -40,6 +41,10 @@ std::expected<domain::StockChange, Problem> change_of(const Request& request, co
         change->key = app.hash.hash128(admin_name, *key);
     }
     return *change;
+}
+
+std::string milliseconds(const std::optional<double>& seconds) {
+    return seconds ? fmt::format("{:.3f}", *seconds * 1e3) : "null";
 }
 
 void append_stats_item(std::string& out, const domain::StockFigures& figures) {
@@ -126,7 +131,7 @@ void get_stats(const Request& request, Response& response, App& app) {
         std::back_inserter(out),
         R"({{"initial":{},"restocked":{},"remaining":{},"sold":{},"compensating":{},"orders":{},)"
         R"("ordersPerSecond1s":{:.1f},"ordersPerSecond10s":{:.1f},)"
-        R"("latencyP50Ms":{:.3f},"latencyP99Ms":{:.3f},"outcomes":{{)",
+        R"("latencyP50Ms":{},"latencyP99Ms":{},"outcomes":{{)",
         total.initial,
         total.restocked,
         total.remaining,
@@ -135,8 +140,8 @@ void get_stats(const Request& request, Response& response, App& app) {
         total.orders,
         rates.orders_per_second_1s,
         rates.orders_per_second_10s,
-        rates.p50_seconds * 1e3,
-        rates.p99_seconds * 1e3
+        milliseconds(rates.p50_seconds),
+        milliseconds(rates.p99_seconds)
     );
     bool first = true;
     for (const OutcomeTotal& each : app.outcomes()) {

@@ -56,8 +56,8 @@ std::uint64_t chance_of(const Request& request) {
 bool is_json(std::string_view content_type) {
     constexpr std::string_view json = "application/json";
     if (content_type.size() < json.size()) return false;
-    const auto same = [](char a, char b) {
-        return std::tolower(static_cast<unsigned char>(a)) == b;
+    const auto same = [](char wanted, char sent) {
+        return wanted == std::tolower(static_cast<unsigned char>(sent));
     };
     if (!std::equal(json.begin(), json.end(), content_type.begin(), same)) return false;
     content_type.remove_prefix(json.size());

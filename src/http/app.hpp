@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,10 +23,10 @@ namespace firstcome::http {
 
 /// What the last seconds were like; for the stats page.
 struct RecentRates {
-    double orders_per_second_1s = 0;   ///< accepted
-    double orders_per_second_10s = 0;  ///< accepted
-    double p50_seconds = 0;            ///< arrival to durable
-    double p99_seconds = 0;
+    double orders_per_second_1s = 0;    ///< accepted
+    double orders_per_second_10s = 0;   ///< accepted
+    std::optional<double> p50_seconds;  ///< arrival to durable; nothing: no order lately
+    std::optional<double> p99_seconds;
 };
 
 struct OutcomeTotal {

@@ -18,6 +18,7 @@ struct Timeouts {
     std::chrono::nanoseconds idle = std::chrono::seconds{60};    ///< between requests
     std::chrono::nanoseconds reply = std::chrono::seconds{5};    ///< lane's answer, else 504
     std::chrono::nanoseconds write = std::chrono::seconds{10};   ///< without the reader's progress
+    std::chrono::nanoseconds half = std::chrono::seconds{1};     ///< a half request, when draining
     std::chrono::nanoseconds linger = std::chrono::seconds{2};   ///< reading on after our last byte
     std::chrono::nanoseconds sweep = std::chrono::milliseconds{100};  ///< how exact the above are
 };

@@ -55,6 +55,12 @@ std::string etag_of(const domain::Order& order) {
     return "\"" + std::to_string(order.sequence) + "-" + std::string(name(order.status)) + "\"";
 }
 
+/// If-None-Match: `*`, or a list in which weak tags count too (RFC 9110, section 13.1.2). Our tags
+/// hold no comma, so a search for the quoted whole is exact.
+bool names_tag(std::string_view condition, std::string_view etag) {
+    return condition == "*" || condition.find(etag) != std::string_view::npos;
+}
+
 }  // namespace
 
 bool PlaceOrderEndpoint::submit(
@@ -172,7 +178,7 @@ Awaitable<Response> get_order(const Request& request, IoThread& io, App& app) {
     Response response;
     const std::string etag = etag_of(order);
     response.add_header("ETag", etag);
-    if (request.if_none_match == etag || request.if_none_match == "*") {
+    if (names_tag(request.if_none_match, etag)) {
         response.status = 304;
         co_return response;
     }

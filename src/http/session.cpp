@@ -475,6 +475,7 @@ asio::mutable_buffer Session::room() {
         deadline_ =
             progress_.since + (progress_.phase == Phase::head ? timeouts.header : timeouts.body);
     }
+    if (leaving_) deadline_ = std::min(deadline_, now_ + timeouts.half);
     reading_ = true;
     return asio::buffer(bytes_.get() + end_, capacity_ - end_);
 }
@@ -550,7 +551,11 @@ void Session::expire() {
 
 void Session::close_if_idle() {
     leaving_ = true;
-    if (!reading_ || progress_.began) return;
+    if (!reading_) return;
+    if (progress_.began) {
+        deadline_ = std::min(deadline_, io_.clock().monotonic() + io_.options().timeouts.half);
+        return;
+    }
     boost::system::error_code ignored;
     socket_.cancel(ignored);
 }

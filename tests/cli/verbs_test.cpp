@@ -312,8 +312,8 @@ TEST_F(Verbs, StatsShowsLinesAndATable) {
     EXPECT_EQ(ended.code, ok) << ended.err;
     EXPECT_EQ(
         ended.out,
-        "totals.sold                     12\n"
-        "totals.ratePerSecond10s         1.2\n"
+        "totals.sold              12\n"
+        "totals.ratePerSecond10s  1.2\n"
         "\nitems\n"
         "itemId     sold\n"
         "a            10\n"
@@ -360,10 +360,7 @@ TEST(StatsTable, IsOnlyForObjects) {
     EXPECT_FALSE(stats_table(""));
     EXPECT_FALSE(stats_table("[1]"));
     EXPECT_EQ(stats_table("{}"), "");
-    EXPECT_EQ(
-        stats_table(R"({"items":[1],"a\u001b":"\u001b[2J"})"),
-        std::string{"a "} + std::string(30, ' ') + " [2J\n"
-    );
+    EXPECT_EQ(stats_table(R"({"items":[1],"a\u001b":"\u001b[2J"})"), "a    [2J\n");
 }
 
 }  // namespace

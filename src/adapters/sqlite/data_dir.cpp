@@ -2,6 +2,7 @@
 #include "adapters/sqlite/data_dir.hpp"
 
 #include "adapters/sqlite/database.hpp"
+#include "adapters/sqlite/log_check.hpp"
 #include "adapters/sqlite/schema.sql.hpp"
 
 #include <fmt/format.h>
@@ -92,6 +93,7 @@ std::expected<DataDir, std::string> DataDir::open(
         }
         return dir;
     }
+    if (auto checked = dir.check_logs(); !checked) return std::unexpected(checked.error());
     if (auto read = dir.read_meta(); !read) return std::unexpected(read.error());
     if (dir.lanes_ != lanes) {
         return std::unexpected(fmt::format(
@@ -183,15 +185,72 @@ std::expected<void, std::string> DataDir::create_lane(std::size_t lane) {
         if (auto done = database->execute("PRAGMA journal_mode = WAL"); !done) {
             return fail(done.error());
         }
+        if (auto done = database->empty_log(); !done) return fail(done.error());
     }
+    std::filesystem::remove(draft + "-wal", ignored);
+    std::filesystem::remove(draft + "-shm", ignored);
     ::chmod(draft.c_str(), 0600);
     if (::rename(draft.c_str(), file.c_str()) != 0) {
         return std::unexpected(fmt::format("cannot name {}: {}", file, std::strerror(errno)));
     }
+    return sync();
+}
+
+// What was made, renamed or removed in the directory is so also after a power failure.
+std::expected<void, std::string> DataDir::sync() const {
     const int directory = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const bool synced = directory >= 0 && ::fsync(directory) == 0;
     if (directory >= 0) ::close(directory);
-    if (!synced) return std::unexpected(fmt::format("cannot sync {}", path_.string()));
+    if (!synced) {
+        return std::unexpected(
+            fmt::format("cannot sync {}: {}", path_.string(), std::strerror(errno))
+        );
+    }
+    return {};
+}
+
+std::expected<void, std::string> DataDir::mark_running() {
+    const int file = ::open(running_file().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) {
+        return std::unexpected(
+            fmt::format("cannot make {}: {}", running_file().string(), std::strerror(errno))
+        );
+    }
+    ::close(file);
+    return sync();
+}
+
+std::expected<void, std::string> DataDir::mark_stopped() {
+    std::error_code error;
+    std::filesystem::remove(running_file(), error);
+    if (error) {
+        return std::unexpected(
+            fmt::format("cannot remove {}: {}", running_file().string(), error.message())
+        );
+    }
+    return sync();
+}
+
+// A server that was killed leaves RUNNING and its logs; one that ended cleanly leaves neither
+// orders in a log nor RUNNING. Looked at before SQLite opens a file, since that makes an empty log.
+std::expected<void, std::string> DataDir::check_logs() const {
+    std::error_code ignored;
+    const bool was_running = std::filesystem::exists(running_file(), ignored);
+    for (const auto& entry : std::filesystem::directory_iterator(path_, ignored)) {
+        const std::string file = entry.path().string();
+        if (!file.ends_with(".db")) continue;
+        const std::string log = file + "-wal";
+        if (was_running && !std::filesystem::exists(log, ignored)) {
+            return std::unexpected(fmt::format(
+                "{} is missing, and the server did not end cleanly: accepted orders stood in that"
+                " log. Put it back, or restore a backup into another directory. If you know that it"
+                " was empty, remove {}",
+                log,
+                running_file().string()
+            ));
+        }
+        if (auto checked = check_log(file); !checked) return checked;
+    }
     return {};
 }
 

@@ -41,6 +41,11 @@ public:
 
     [[nodiscard]] std::string lane_file(std::size_t lane) const;
 
+    /// From now on every lane's log must be there at the next start: it may hold accepted orders.
+    [[nodiscard]] std::expected<void, std::string> mark_running();
+    /// All logs are empty, and may be missing.
+    [[nodiscard]] std::expected<void, std::string> mark_stopped();
+
 private:
     explicit DataDir(std::filesystem::path path) : path_(std::move(path)) {}
 
@@ -51,6 +56,10 @@ private:
     [[nodiscard]] std::expected<void, std::string> create_lane(std::size_t lane);
     [[nodiscard]] std::expected<void, std::string> read_meta();
     [[nodiscard]] std::expected<void, std::string> check_lane(std::size_t lane) const;
+    [[nodiscard]] std::expected<void, std::string> check_logs() const;
+    [[nodiscard]] std::expected<void, std::string> sync() const;
+
+    [[nodiscard]] std::filesystem::path running_file() const { return path_ / "RUNNING"; }
 
     std::filesystem::path path_;
     int lock_file_ = -1;

@@ -147,6 +147,7 @@ std::expected<Database, SqliteError> Database::open(const std::string& path, Mod
         return std::unexpected(error_of(raw));
     }
     sqlite3_busy_timeout(raw, 5'000);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     return database;
 }
 
@@ -183,6 +184,14 @@ std::expected<Database::Checkpointed, SqliteError> Database::checkpoint() {
         return std::unexpected(error_of(connection_.get()));
     }
     return done;
+}
+
+std::expected<void, SqliteError> Database::empty_log() {
+    const int result = sqlite3_wal_checkpoint_v2(
+        connection_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr
+    );
+    if (result != SQLITE_OK) return std::unexpected(error_of(connection_.get()));
+    return {};
 }
 
 void Database::on_commit(void (*hook)(void*, int), void* argument) {

@@ -91,6 +91,10 @@ public:
     /// Moves what it can from the log to the main file without making anybody wait.
     [[nodiscard]] std::expected<Checkpointed, SqliteError> checkpoint();
 
+    /// Moves all of the log and leaves it empty; `busy` when somebody still reads from it. Closing
+    /// never does this by itself: whether a log was left behind must be our decision.
+    [[nodiscard]] std::expected<void, SqliteError> empty_log();
+
     /// Calls `hook(argument, pages)` after each commit with the length of the log.
     void on_commit(void (*hook)(void*, int), void* argument);
 

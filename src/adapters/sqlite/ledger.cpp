@@ -401,6 +401,14 @@ std::expected<ports::Release, LedgerError> Ledger::release(
     return ports::Release::released;
 }
 
+std::expected<void, std::string> Ledger::rest() {
+    checkpointer_.reset();
+    database_.on_commit([](void*, int) {}, nullptr);
+    auto emptied = database_.empty_log();
+    if (!emptied) return std::unexpected(emptied.error().text);
+    return {};
+}
+
 std::optional<StockFigures> Ledger::stock(const domain::ItemId& item) const {
     return board_.stock(item);
 }

@@ -73,6 +73,12 @@ public:
     /// Where each user's chain of orders begins; for the store.
     [[nodiscard]] const UserChains& chains() const { return chains_; }
 
+    /// Moves the log into the main file and leaves it empty: the last thing before a clean end.
+    ///
+    /// Errors   why it could not; nothing is lost, the next start reads the log
+    /// Thread   main, when the lane is closed and nobody reads
+    [[nodiscard]] std::expected<void, std::string> rest();
+
     [[nodiscard]] std::uint64_t orders_recovered() const { return orders_recovered_; }
 
 private:
@@ -97,6 +103,18 @@ private:
         std::uint64_t previous = 0;
     };
 
+    /// Asked once for a whole scan.
+    struct Now {
+        domain::WallTime wall;
+        base::MonotonicTime monotonic;
+    };
+
+    /// A row on its way into memory at start.
+    struct ReadOrder {
+        OrderRow row;
+        std::uint64_t user_hash = 0;
+    };
+
     Ledger(
         Options options,
         Database database,
@@ -110,6 +128,9 @@ private:
     [[nodiscard]] std::expected<void, std::string> recover();
     [[nodiscard]] std::expected<void, std::string> recover_items();
     [[nodiscard]] std::expected<void, std::string> recover_orders();
+    [[nodiscard]] std::expected<void, std::string> recover_order(
+        const ReadOrder& read, std::unordered_set<std::uint64_t>& released, const Now& now
+    );
     [[nodiscard]] std::expected<std::unordered_set<std::uint64_t>, std::string> released_orders();
 
     [[nodiscard]] std::expected<domain::Outcome, SqliteError> replay(
