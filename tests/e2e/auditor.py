@@ -145,7 +145,8 @@ def read_store(data, check_pages=True):
                 with contextlib.suppress(FileNotFoundError):
                     shutil.copy(path + suffix, copies)
             shard = int(re.fullmatch(r"lane-(\d+)\.db", os.path.basename(path))[1])
-            _read_lane(os.path.join(copies, os.path.basename(path)), shard, orders, items, check_pages)
+            copy = os.path.join(copies, os.path.basename(path))
+            _read_lane(copy, shard, orders, items, check_pages)
         return Store(orders, items)
 
 
