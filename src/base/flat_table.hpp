@@ -54,6 +54,13 @@ public:
         return find_or_add(key, [](const Value&) { return false; });
     }
 
+    /// Soon asked for: brings its place nearer. Worth it where keys are known some time ahead.
+    void prefetch(std::uint64_t key) const {
+        key = stored(key);
+        const Part& part = parts_[key % part_count];
+        if (!part.slots.empty()) __builtin_prefetch(&part.slots[home(part, key)]);
+    }
+
     /// True: it was there.
     bool erase(std::uint64_t key) {
         key = stored(key);

@@ -110,7 +110,7 @@ void add_report_options(CLI::App& verb, Words& words) {
     verb.add_option(
         "--token-file", options.token_file, "admin token (default: <data>/admin.token)"
     );
-    verb.add_option("--data-dir,--data", options.data, "the server's data directory")
+    verb.add_option("--data,--data-dir", options.data, "the server's data directory")
         ->capture_default_str();
     verb.add_option("--record", options.record, "write a line per answer (format below)");
     verb.add_option("--json", options.json, "write the result as JSON to a file, or - for stdout");

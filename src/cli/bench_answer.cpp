@@ -38,6 +38,18 @@ std::optional<Number> number_at_front(std::string_view text) {
     return value;
 }
 
+// Where the text that begins at `quote` ends, or the end of all. Most of a batch's answer is texts:
+// they are jumped over, not walked through.
+std::size_t text_end(std::string_view body, std::size_t quote) {
+    for (std::size_t at = body.find('"', quote + 1); at < body.size();
+         at = body.find('"', at + 1)) {
+        std::size_t before = at;
+        while (body[before - 1] == '\\') --before;
+        if ((at - before) % 2 == 0) return at;
+    }
+    return body.size() - 1;
+}
+
 struct Head {
     bool replayed = false;
     bool closes = false;
@@ -118,20 +130,22 @@ std::optional<std::int64_t> json_integer(std::string_view object, std::string_vi
 
 void json_elements(std::string_view body, std::vector<std::string_view>& out) {
     out.clear();
-    std::size_t at = body.find('[');
+    std::size_t start = 0;
     int depth = 0;
-    bool quoted = false;
-    for (std::size_t start = 0; at < body.size(); ++at) {
-        const char c = body[at];
-        if (quoted) {
-            if (c == '\\') ++at;
-            if (c == '"') quoted = false;
-            continue;
+    for (std::size_t at = body.find('['); at < body.size(); ++at) {
+        switch (body[at]) {
+            case '"': at = text_end(body, at); break;
+            case '{':
+                if (depth++ == 0) start = at;
+                break;
+            case '}':
+                if (--depth == 0) out.push_back(body.substr(start, at + 1 - start));
+                break;
+            case ']':
+                if (depth == 0) return;
+                break;
+            default: break;
         }
-        if (c == '"') quoted = true;
-        if (c == '{' && depth++ == 0) start = at;
-        if (c == '}' && --depth == 0) out.push_back(body.substr(start, at + 1 - start));
-        if (c == ']' && depth == 0) return;
     }
 }
 

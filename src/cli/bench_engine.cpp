@@ -31,6 +31,7 @@ constexpr std::size_t buffer_max = 8 * 1024 * 1024;
 constexpr nanoseconds reopen_after = 20ms;
 constexpr nanoseconds drain_after_interrupt = 2s;
 constexpr nanoseconds look_up_every = 100ms;
+constexpr nanoseconds forever = 87'600h;  // ten years: sums with it do not overflow
 constexpr nanoseconds late_sends = 1s;
 constexpr unsigned open_failures_max = 3;
 
@@ -64,7 +65,7 @@ Engine::~Engine() {
 void Engine::run(base::MonotonicTime start) {
     start_ = start;
     last_answer_ = start;
-    stop_ = share_.duration.count() > 0 ? start + share_.duration : base::MonotonicTime::max();
+    stop_ = start + (share_.duration.count() > 0 ? share_.duration : forever);
     epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
     if (epoll_ < 0) return parts_.witness.connection_error("epoll: " + reason(errno));
     // The kernel may be 50 us late by default: too coarse for an open loop.
@@ -435,7 +436,7 @@ void Engine::abandon_rest() {
     }
     // Those waiting to ask again stand in the record already.
     parts_.witness.lost(retries_.size() * share_.batch);
-    if (share_.rate <= 0 || stop_ == base::MonotonicTime::max()) return;
+    if (share_.rate <= 0) return;
     const double due = share_.rate * std::chrono::duration<double>(stop_ - start_).count();
     const auto orders = static_cast<std::uint64_t>(due);
     const std::uint64_t wanted = share_.orders > 0 ? std::min(orders, share_.orders) : orders;

@@ -135,7 +135,7 @@ private:
     std::size_t dead_ = 0;       // connections given up
     std::uint64_t issued_ = 0;   // orders
     base::MonotonicTime start_;
-    base::MonotonicTime stop_;  // no new calls from here on; max: not known yet
+    base::MonotonicTime stop_;  // no new calls from here on
     base::MonotonicTime last_answer_;
     std::vector<std::string_view> elements_;
 };

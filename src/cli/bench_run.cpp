@@ -61,7 +61,7 @@ std::expected<std::string, Stop> admin_token(const BenchOptions& options) {
     std::string token;
     if (file >> token) return token;
     std::string say = fmt::format(
-        "no admin token in {}: name the server's data directory with --data-dir, the file with "
+        "no admin token in {}: name the server's data directory with --data, the file with "
         "--token-file, or give an existing --item without --stock",
         path
     );

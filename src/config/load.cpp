@@ -155,7 +155,19 @@ void read_table(
     }
 }
 
+bool is_forbidden_control(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7F;
+}
+
 void read_toml(std::string_view text, std::string_view name, Reading& reading) {
+    // TOML forbids them too, but toml++ 3.3 stops the process at "[" and NUL.
+    const auto control = std::ranges::find_if(text, is_forbidden_control);
+    if (control != text.end()) {
+        const auto line = 1 + std::count(text.begin(), control, '\n');
+        reading.fail(fmt::format("{}:{}", name, line), "", "has a control character");
+        return;
+    }
     const toml::parse_result result = toml::parse(text, name);
     if (!result) {
         const auto& error = result.error();

@@ -30,14 +30,30 @@ void RememberedKeys::remember(
     base::MonotonicTime expires,
     base::MonotonicTime now
 ) {
-    FC_ASSERT(order_high != 0);
-    FC_ASSERT(!find(key, now).has_value());
+    Record& record = record_of(key, now);
+    FC_ASSERT(record.key_high != key.high || record.expires <= whole_seconds(now));
+    record = {
+        .key_high = key.high, .order_high = order_high, .expires = whole_seconds(expires) + 1};
+}
+
+void RememberedKeys::restore(
+    const KeyHash& key,
+    std::uint64_t order_high,
+    base::MonotonicTime expires,
+    base::MonotonicTime now
+) {
+    Record& record = record_of(key, now);
+    FC_ASSERT(record.order_high < order_high);
+    record = {
+        .key_high = key.high, .order_high = order_high, .expires = whole_seconds(expires) + 1};
+}
+
+RememberedKeys::Record& RememberedKeys::record_of(const KeyHash& key, base::MonotonicTime now) {
     const std::uint32_t now_seconds = whole_seconds(now);
     const auto expired = [now_seconds](const Record& record) {
         return record.expires <= now_seconds;
     };
-    records_.find_or_add(key.low, expired) = Record{
-        .key_high = key.high, .order_high = order_high, .expires = whole_seconds(expires) + 1};
+    return records_.find_or_add(key.low, expired);
 }
 
 void RememberedKeys::forget(const KeyHash& key) {

@@ -24,13 +24,25 @@ public:
     [[nodiscard]] std::optional<std::uint64_t> find(const KeyHash& key, base::MonotonicTime now)
         const;
 
-    /// Keeps the key until `expires`, in whole seconds, rounded up.
+    /// Keeps the key until `expires`, in whole seconds, rounded up. It is not remembered now.
     void remember(
         const KeyHash& key,
         std::uint64_t order_high,
         base::MonotonicTime expires,
         base::MonotonicTime now
     );
+
+    /// The same at start, reading orders in the order they came: of two with one key (used again
+    /// after a lifetime that was shorter then) the later counts.
+    void restore(
+        const KeyHash& key,
+        std::uint64_t order_high,
+        base::MonotonicTime expires,
+        base::MonotonicTime now
+    );
+
+    /// Soon asked for: brings its place in memory nearer.
+    void prefetch(const KeyHash& key) const { records_.prefetch(key.low); }
 
     /// As if it had never been remembered: its batch was not made durable.
     void forget(const KeyHash& key);
@@ -45,6 +57,8 @@ private:
         std::uint64_t order_high = 0;
         std::uint32_t expires = 0;  // seconds of the monotonic clock
     };
+
+    [[nodiscard]] Record& record_of(const KeyHash& key, base::MonotonicTime now);
 
     base::FlatTable<Record> records_;  // under the low half of the key
 };

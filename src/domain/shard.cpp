@@ -91,8 +91,7 @@ void Shard::remember(
     const auto lived =
         std::clamp<std::chrono::milliseconds>(age, std::chrono::milliseconds{0}, key_ttl_);
     if (lived >= key_ttl_) return;
-    if (keys_.find(key, now)) keys_.forget(key);  // used again after an earlier, shorter lifetime
-    keys_.remember(key, order_high, now + (key_ttl_ - lived), now);
+    keys_.restore(key, order_high, now + (key_ttl_ - lived), now);
 }
 
 std::uint64_t Shard::hash_of(const UserId& user) const {

@@ -64,6 +64,8 @@ public:
         base::MonotonicTime now
     );
 
+    void prefetch(const KeyHash& key) const { keys_.prefetch(key); }
+
     [[nodiscard]] std::uint64_t hash_of(const UserId& user) const;
 
     [[nodiscard]] std::size_t remembered_keys() const { return keys_.size(); }

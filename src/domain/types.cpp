@@ -16,7 +16,15 @@ std::uint64_t high_of(std::uint64_t milliseconds, std::uint64_t counter) {
     return (milliseconds << milliseconds_shift) | version_7 | counter;
 }
 
-constexpr std::array dashes_after{8, 12, 16, 20};  // hex digits
+/// Writes the lowest `digits` hex digits; gives the place after them.
+char* write_hex(char* out, std::uint64_t value, int digits) {
+    constexpr std::string_view alphabet = "0123456789abcdef";
+    for (int at = digits - 1; at >= 0; --at) {
+        out[at] = alphabet[value & 0xFU];
+        value >>= 4U;
+    }
+    return out + digits;
+}
 
 }  // namespace
 
@@ -31,16 +39,16 @@ bool is_canonical_integer(std::string_view id) {
 }
 
 void OrderId::write(char* out) const {
-    constexpr std::string_view digits = "0123456789abcdef";
-    int digit = 0;
-    for (const std::uint64_t half : {high, low}) {
-        for (int shift = 60; shift >= 0; shift -= 4) {
-            if (std::find(dashes_after.begin(), dashes_after.end(), digit) != dashes_after.end())
-                *out++ = '-';
-            *out++ = digits[(half >> static_cast<unsigned>(shift)) & 0xFU];
-            ++digit;
-        }
-    }
+    // 8-4-4-4-12 digits.
+    out = write_hex(out, high >> 32U, 8);
+    *out++ = '-';
+    out = write_hex(out, high >> 16U, 4);
+    *out++ = '-';
+    out = write_hex(out, high, 4);
+    *out++ = '-';
+    out = write_hex(out, low >> 48U, 4);
+    *out++ = '-';
+    write_hex(out, low, 12);
 }
 
 std::string OrderId::text() const {

@@ -74,6 +74,12 @@ TEST(JsonElements, SplitsAnArrayOfObjects) {
     EXPECT_EQ(elements[0], R"({"a":{"b":1}})");
     EXPECT_EQ(elements[1], R"({"c":"}],{"})");
     EXPECT_EQ(elements[2], R"({"d":"\"}"})");
+    json_elements(R"([{"a":"\\"},{"b":1}])", elements);
+    EXPECT_EQ(elements.size(), 2U) << "an escaped backslash does not escape the quote";
+    for (const char* cut : {"", "no array", "[", "[{", "[{\"", "[{\"a", "[{\"a\\\""}) {
+        json_elements(cut, elements);
+        EXPECT_TRUE(elements.empty()) << cut;
+    }
 }
 
 TEST(OrderAnswer, TellsTheOrderOfA202) {

@@ -330,6 +330,9 @@ TEST(Load, RefusesAFileThatIsNotWhatItSeems) {
         {"lane = 1", "lane is a section, not an option", ""},
         {"[[lane]]\ncount = 1", "lane is a section, not an option", "an array of lanes"},
         {"mode = 1979-05-27", "is a date or time; must be", ""},
+        {{"\n[\0", 3}, "f.toml:2: has a control character", "toml++ would stop the process"},
+        {"mode = \"a\x7F\"", "f.toml:1: has a control character", "DEL"},
+        {"# \x1B[2J", "f.toml:1: has a control character", "in a comment, too"},
         {"\"a\\u001b[2J\" = 1", "a?[2J is not an option", "no escape reaches the terminal"},
     };
 
@@ -339,6 +342,7 @@ TEST(Load, RefusesAFileThatIsNotWhatItSeems) {
         EXPECT_THAT(errors[0], HasSubstr(std::string{row.expect})) << row.why;
     }
     EXPECT_THAT(errors_of(""), IsEmpty());
+    EXPECT_THAT(errors_of("[lane]\r\n\tcount = 1\r\n"), IsEmpty()) << "a tab, and lines of Windows";
 }
 
 TEST(Load, SaysWhenTheFileCannotBeRead) {

@@ -1,5 +1,6 @@
 # tests/e2e/crash_test.py - kill -9 under load: what was accepted is there
 import os
+import statistics
 import subprocess
 import unittest
 
@@ -7,7 +8,8 @@ import auditor
 from harness import BINARY, DEADLINE_S, FULL, EndToEnd, wait_until
 from load import Load, bench_command, mixed_wishes
 
-READY_MAX_S = 3.0
+READY_USUAL_S = 1.0  # of a few ten thousand orders, the median: one slow start may be the machine's
+READY_MAX_S = 10.0
 TRUTH_MAX_S = 3.0
 
 
@@ -23,8 +25,8 @@ class Crash(EndToEnd):
             server.address, mixed_wishes(self.random, "drop", user_limit=2), clients=64
         ).start()
         self.addCleanup(load.abandon)
-        slowest = 0.0
-        for number in range(rounds):
+        ready = []
+        for _ in range(rounds):
             target = load.definite + self.random.randrange(300, 2500)
             wait_until(lambda: load.definite >= target, "orders are placed", 60)
             server.kill()
@@ -32,7 +34,7 @@ class Crash(EndToEnd):
             answers = list(load.answers)
             auditor.assert_clean(answers, server.data)
             server.restart()
-            slowest = max(slowest, server.ready_s)
+            ready.append(server.ready_s)
             self.check_truth_comes_soon(load, answers)
         load.stop()
         answers = load.join()
@@ -45,9 +47,10 @@ class Crash(EndToEnd):
         accepted = sum(answer.status == 202 and not answer.replayed for answer in answers)
         self.note(
             f"{rounds} kills, {len(answers)} answers, {accepted} accepted, {unheard} unheard;"
-            f" ready again after at most {slowest:.2f} s"
+            f" ready again after {statistics.median(ready):.2f} s, at most {max(ready):.2f} s"
         )
-        self.assertLess(slowest, READY_MAX_S)
+        self.assertLess(statistics.median(ready), READY_USUAL_S)
+        self.assertLess(max(ready), READY_MAX_S)
 
     def line_is_dead(self, load):
         return all(client.state != "waiting" for client in load.clients)

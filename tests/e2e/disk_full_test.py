@@ -84,8 +84,10 @@ class NoRoom(EndToEnd):
         )
 
     def finish(self, server, load):
-        load.stop()
-        answers = self.heard + load.join()
+        answers = self.heard
+        if load.running:
+            load.stop()
+            answers = answers + load.join()
         statuses = {}
         for answer in answers:
             statuses[answer.status] = statuses.get(answer.status, 0) + 1
@@ -113,8 +115,8 @@ class NoRoom(EndToEnd):
             if round_number == 0:
                 disk.make_room()
                 self.check_selling_again(load)
-                load.stop()
-                self.heard += load.join()
+            load.stop()
+            self.heard += load.join()
         self.finish(server, load)
 
     def test_a_crash_on_a_full_disk(self):

@@ -93,11 +93,8 @@ std::expected<DataDir, std::string> DataDir::open(
         }
         return dir;
     }
-    if (auto checked = check_log(dir.lane_file(0)); !checked) {
-        return std::unexpected(checked.error());
-    }
-    if (auto read = dir.read_meta(); !read) return std::unexpected(read.error());
     if (auto checked = dir.check_logs(); !checked) return std::unexpected(checked.error());
+    if (auto read = dir.read_meta(); !read) return std::unexpected(read.error());
     if (dir.lanes_ != lanes) {
         return std::unexpected(fmt::format(
             "{} was made with lane.count = {}, and items are stored by it: start with that value"
@@ -235,12 +232,14 @@ std::expected<void, std::string> DataDir::mark_stopped() {
 }
 
 // A server that was killed leaves RUNNING and its logs; one that ended cleanly leaves neither
-// orders in a log nor RUNNING.
+// orders in a log nor RUNNING. Looked at before SQLite opens a file, since that makes an empty log.
 std::expected<void, std::string> DataDir::check_logs() const {
     std::error_code ignored;
     const bool was_running = std::filesystem::exists(running_file(), ignored);
-    for (std::size_t lane = 0; lane < lanes_; ++lane) {
-        const std::string log = lane_file(lane) + "-wal";
+    for (const auto& entry : std::filesystem::directory_iterator(path_, ignored)) {
+        const std::string file = entry.path().string();
+        if (!file.ends_with(".db")) continue;
+        const std::string log = file + "-wal";
         if (was_running && !std::filesystem::exists(log, ignored)) {
             return std::unexpected(fmt::format(
                 "{} is missing, and the server did not end cleanly: accepted orders stood in that"
@@ -250,7 +249,7 @@ std::expected<void, std::string> DataDir::check_logs() const {
                 running_file().string()
             ));
         }
-        if (auto checked = check_log(lane_file(lane)); !checked) return checked;
+        if (auto checked = check_log(file); !checked) return checked;
     }
     return {};
 }
