@@ -127,7 +127,7 @@ bool read_path(std::string_view path, Request& request) {
         request.path = path;
         return true;
     }
-    auto decoded = percent_decoded(path, false);
+    auto decoded = percent_decoded(path);
     if (!decoded) return false;
     // An encoded slash would make two different paths look the same to someone in front of us.
     if (std::count(decoded->begin(), decoded->end(), '/') !=
