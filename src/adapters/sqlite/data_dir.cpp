@@ -115,10 +115,13 @@ std::expected<DataDir, std::string> DataDir::look_at(const std::filesystem::path
             fmt::format("{} is no data directory: it has no lane-00.db", path.string())
         );
     }
-    // While a server writes, the end of its log is in motion and tells nothing.
-    if (dir.lock()) {
+    // While a server writes, the end of its log is in motion and tells nothing. A shared lock for a
+    // moment only asks: a start that comes just then waits for it.
+    const int lock = ::open((path / "LOCK").c_str(), O_RDONLY | O_CLOEXEC);
+    const bool server_runs = lock >= 0 && ::flock(lock, LOCK_SH | LOCK_NB) != 0;
+    if (lock >= 0) ::close(lock);
+    if (!server_runs) {
         if (auto checked = dir.check_logs(); !checked) return std::unexpected(checked.error());
-        ::close(std::exchange(dir.lock_file_, -1));
     }
     if (auto read = dir.read_meta(); !read) return std::unexpected(read.error());
     return dir;

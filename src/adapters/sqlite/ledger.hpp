@@ -39,7 +39,7 @@ public:
     struct Options {
         std::size_t lane = 0;
         std::chrono::seconds key_ttl{86'400};
-        int checkpoint_pages = 16'384;  ///< pages of 4 KiB in the log before it is moved: 64 MiB
+        int checkpoint_pages = 4'096;  ///< pages of 4 KiB in the log before it is moved: 16 MiB
         /// Must not return.
         std::function<void(std::string_view)> fatal;
         /// Told now and then while the file is read at start.
