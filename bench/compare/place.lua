@@ -1,7 +1,8 @@
--- bench/compare/place.lua - one order in one EVALSHA: idempotency, stock, sequence and event, atomically
+-- bench/compare/place.lua - one order in one EVALSHA: idempotency, stock, sequence, event
 --
 -- KEYS  1 the item (hash: remaining, sold, sequence)  2 the idempotency key  3 the outbox (stream)
--- ARGV  1 fingerprint of the payload  2 user  3 item  4 quantity  5 order id  6 lifetime of the key, s
+-- ARGV  1 fingerprint of the payload  2 user  3 item  4 quantity  5 order id
+--       6 lifetime of the key, s
 --       7 time of acceptance
 -- Returns {status, body, replayed}
 local seen = redis.call('GET', KEYS[2])

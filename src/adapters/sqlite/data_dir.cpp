@@ -115,6 +115,11 @@ std::expected<DataDir, std::string> DataDir::look_at(const std::filesystem::path
             fmt::format("{} is no data directory: it has no lane-00.db", path.string())
         );
     }
+    // While a server writes, the end of its log is in motion and tells nothing.
+    if (dir.lock()) {
+        if (auto checked = dir.check_logs(); !checked) return std::unexpected(checked.error());
+        ::close(std::exchange(dir.lock_file_, -1));
+    }
     if (auto read = dir.read_meta(); !read) return std::unexpected(read.error());
     return dir;
 }

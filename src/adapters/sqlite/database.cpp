@@ -33,8 +33,11 @@ SqliteError::Kind kind_of(int extended, int system_error) {
 }
 
 SqliteError error_of(sqlite3* connection) {
+    // SQLite does not keep the errno of a failed COMMIT; the failing call has left it here.
+    const int last_errno = errno;
     const int extended = sqlite3_extended_errcode(connection);
-    const int system_error = sqlite3_system_errno(connection);
+    int system_error = sqlite3_system_errno(connection);
+    if (system_error == 0 && (extended & 0xFF) == SQLITE_IOERR) system_error = last_errno;
     return {
         kind_of(extended, system_error),
         std::string(sqlite3_errmsg(connection)) + " (SQLite " + std::to_string(extended) +

@@ -257,7 +257,10 @@ std::expected<ports::StockResult, LedgerError> Ledger::change_stock(const StockC
     const StockFigures before = current.figures();
     const auto& after = std::get<StockFigures>(result);
     auto written = in_transaction([&] { return write_change(change, payload, before, after); });
-    if (!written) return std::unexpected(give_up(written.error(), "write a stock change"));
+    if (!written) {
+        if (existing == nullptr) forget_number(change.item);
+        return std::unexpected(give_up(written.error(), "write a stock change"));
+    }
 
     domain::Sale& sale = shard_.open_sale(change.item);
     sale.adopt(after);
@@ -310,7 +313,6 @@ std::expected<void, SqliteError> Ledger::write_change(
 ) {
     auto number = item_numbers_.find(change.item);
     if (number == item_numbers_.end()) {
-        // A number handed out here whose transaction fails is simply used by the next new item.
         const auto next = static_cast<std::int64_t>(item_numbers_.size()) + 1;
         number = item_numbers_.emplace(change.item, next).first;
         item_ids_.emplace(next, change.item);
@@ -356,6 +358,15 @@ std::expected<void, SqliteError> Ledger::write_change(
     row.bind(20, milliseconds_of(after.window.closes_at));
     row.bind(21, after.per_user_limit);
     return row.run();
+}
+
+// The item's row was not written: its number goes to the next new item, since the start takes a
+// missing number for a lost item.
+void Ledger::forget_number(const domain::ItemId& item) {
+    const auto number = item_numbers_.find(item);
+    if (number == item_numbers_.end()) return;
+    item_ids_.erase(number->second);
+    item_numbers_.erase(number);
 }
 
 // A limit set on a sale that already runs: what each user holds is counted from the file, once.

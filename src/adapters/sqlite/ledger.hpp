@@ -1,4 +1,5 @@
 // src/adapters/sqlite/ledger.hpp - decided in memory, durable in one transaction
+// stop 7 of 7 on the path of one order
 #pragma once
 
 #include "adapters/sqlite/checkpointer.hpp"
@@ -147,6 +148,7 @@ private:
         const domain::StockFigures& before,
         const domain::StockFigures& after
     );
+    void forget_number(const domain::ItemId& item);
     [[nodiscard]] std::expected<void, SqliteError> count_bought(domain::Sale& sale);
     [[nodiscard]] std::expected<std::optional<ports::StockResult>, SqliteError> repeated(
         const domain::StockChange& change, const std::string& payload
