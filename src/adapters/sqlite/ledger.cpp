@@ -198,6 +198,9 @@ std::expected<void, SqliteError> Ledger::in_transaction(
     if (done) {
         base::failpoint("before_commit");
         done = statements_.commit.run();
+        if (!done && may_be_committed(done.error())) {
+            done.error().kind = SqliteError::Kind::sync_failed;
+        }
         base::failpoint("after_commit");
     }
     if (!done && database_.in_transaction()) {
@@ -209,23 +212,8 @@ std::expected<void, SqliteError> Ledger::in_transaction(
 }
 
 LedgerError Ledger::give_up(const SqliteError& error, std::string_view what) {
-    if (error.kind == SqliteError::Kind::sync_failed) {
-        options_.fatal(fmt::format(
-            "could not {}: the disk refused to sync ({}). What it holds is unknown, so this process"
-            " stops here; nobody was told \"accepted\" for it. Check the disk, then start again:"
-            " the start reads what is really there",
-            what,
-            error.text
-        ));
-        return LedgerError::outcome_unknown;
-    }
-    if (error.kind == SqliteError::Kind::corrupt) {
-        options_.fatal(fmt::format(
-            "could not {}: the data is damaged ({}). Nothing more is sold from it. Run `firstcome"
-            " audit` on a copy and restore the newest backup",
-            what,
-            error.text
-        ));
+    if (needs_new_start(error)) {
+        options_.fatal(stop_message(error, what));
         return LedgerError::outcome_unknown;
     }
     if (!std::exchange(failing_, true)) {
@@ -438,9 +426,10 @@ void Ledger::publish(const domain::Sale& sale) {
 // The background thread has moved most of the log; with the rest gone SQLite starts it over.
 void Ledger::finish_checkpoint() {
     if (!checkpointer_->finish_due()) return;
-    if (auto done = database_.checkpoint(); !done) {
-        log::warn("could not finish a checkpoint", {{"error", done.error().text}});
-    }
+    const auto done = database_.checkpoint();
+    if (done) return;
+    if (needs_new_start(done.error())) options_.fatal(stop_message(done.error(), "checkpoint"));
+    log::warn("could not finish a checkpoint", {{"error", done.error().text}});
 }
 
 }  // namespace firstcome::sqlite

@@ -104,8 +104,12 @@ std::expected<void, std::string> check_log(const std::string& lane_file) {
         if (rest.first_broken == 0) {
             checksum.add(std::span(frame).first(8));
             checksum.add(std::span(frame).subspan(frame_header_size));
-            if (same_log && checksum.is(frame, 16)) continue;
+            const bool chained = checksum.is(frame, 16);
+            if (same_log && chained) continue;
             rest.first_broken = number;
+            // A frame of an older log cannot go on with this one's checksum: its salts were
+            // changed.
+            if (chained) rest.commit_seen = rest.goes_on = true;
         }
         if (!same_log) continue;
         if (rest.commit_seen) rest.goes_on = true;

@@ -144,7 +144,9 @@ std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
     if (auto longer = lengthen_log(file, log_bytes); !longer) {
         log::warn("commits will be slower at first", {{"reason", longer.error()}});
     }
-    auto checkpointer = Checkpointer::start(file, fmt::format("fc-ckpt-{}", lane), pages_long);
+    auto checkpointer = Checkpointer::start(
+        file, fmt::format("fc-ckpt-{}", lane), pages_long, ledger->options_.fatal
+    );
     if (!checkpointer) return fail(checkpointer.error());
     ledger->checkpointer_ = std::move(*checkpointer);
     ledger->database_.on_commit(
