@@ -243,7 +243,7 @@ private:
         change.operation = static_cast<domain::StockOperation>(draw(3));
         change.quantity = static_cast<domain::Units>(draw(12));
         const auto now = subjects_.front().subject->clock().wall();
-        const auto near_time = [&] { return now + 2'500ms * (static_cast<int>(draw(12)) - 4); };
+        const auto near_time = [&] { return now + 2'500ms * (static_cast<int>(draw(12)) - 2); };
         const auto time = [&](std::optional<std::optional<domain::WallTime>>& field) {
             const std::uint64_t kind = draw(10);
             if (kind == 0) field = near_time();
@@ -297,8 +297,23 @@ private:
     // In steps of 2.5 s, so that windows' edges are met and no key is asked for in the one second
     // in which it may or may not be gone.
     void move_clocks() {
-        const auto by = draw(6) == 0 ? 62'500ms : 2'500ms * static_cast<int>(draw(5));
+        const std::uint64_t kind = draw(6);
+        auto by = kind == 0 ? 62'500ms : 2'500ms * static_cast<int>(draw(5));
+        if (kind < 4) by = to_next_edge().value_or(by);
         for (Known& known : subjects_) known.subject->clock().pass(by);
+    }
+
+    // Just to the instant at which some sale opens or closes next.
+    std::optional<std::chrono::milliseconds> to_next_edge() {
+        const auto now = subjects_.front().subject->clock().wall();
+        std::optional<std::chrono::milliseconds> nearest;
+        for (const auto& [name, item] : model_.items()) {
+            for (const auto& edge : {item.opens_at, item.closes_at}) {
+                if (!edge || *edge <= now || *edge - now > 60s) continue;
+                if (!nearest || *edge - now < *nearest) nearest = *edge - now;
+            }
+        }
+        return nearest;
     }
 
     void step_wall_clocks() {
