@@ -366,6 +366,34 @@ TYPED_TEST_P(LedgerContract, ListsAUsersOrdersNewestFirstPageByPage) {
     }
 }
 
+TYPED_TEST_P(LedgerContract, ACursorOfSomebodyElseLeadsNowhere) {
+    this->set_stock("shoe", 10);
+    const domain::Order of_bob = this->order_of({.user = "bob"});
+    this->place({{.user = "ann"}, {.user = "ann"}});
+    domain::OrderId made_up = of_bob.id;
+    made_up.low ^= 1U;
+    for (const domain::OrderId& after : {of_bob.id, made_up}) {
+        const auto page =
+            this->world.store()
+                .list({.user = user("ann"), .item = {}, .status = {}, .limit = 5, .after = after})
+                .value();
+        EXPECT_TRUE(page.orders.empty());
+        EXPECT_FALSE(page.next.has_value());
+    }
+}
+
+TYPED_TEST_P(LedgerContract, CountsWhatAUserHoldsAlsoBeyondFourBillionUnits) {
+    this->set_stock("shoe", domain::stock_units_max);
+    for (int batch = 0; batch < 5; ++batch) {
+        this->place(std::vector<Wish>(1000, Wish{.quantity = 1'000'000}));
+    }
+    auto limit = stock_set("shoe", domain::stock_units_max);
+    limit.per_user_limit = 5'000'000'001;
+    this->change(limit);
+    EXPECT_EQ(this->place_one({}), "accepted 5001");
+    EXPECT_EQ(this->place_one({}), "user_limit_exceeded");
+}
+
 TYPED_TEST_P(LedgerContract, ShowsAllItemsSortedEachAddingUp) {
     this->set_stock("b", 2);
     this->set_stock("a", 1);
@@ -397,6 +425,8 @@ REGISTER_TYPED_TEST_SUITE_P(
     AReleaseGivesTheUnitsBackOnceHoweverOftenItIsAsked,
     FindsWhatWasAcceptedAndNothingElse,
     ListsAUsersOrdersNewestFirstPageByPage,
+    ACursorOfSomebodyElseLeadsNowhere,
+    CountsWhatAUserHoldsAlsoBeyondFourBillionUnits,
     ShowsAllItemsSortedEachAddingUp
 );
 

@@ -135,6 +135,12 @@ std::expected<std::optional<Order>, StoreError> Ledger::find(domain::OrderId id)
 std::expected<ports::OrderPage, StoreError> Ledger::list(const ports::OrderQuery& query) {
     const std::lock_guard lock{mutex_};
     ports::OrderPage page;
+    if (query.after) {
+        const auto last = orders_.find(query.after->high);
+        const bool ours = last != orders_.end() && last->second.id == *query.after &&
+                          last->second.user == query.user;
+        if (!ours) return page;
+    }
     auto at = query.after ? orders_.lower_bound(query.after->high) : orders_.end();
     while (at != orders_.begin()) {
         const Order& order = (--at)->second;

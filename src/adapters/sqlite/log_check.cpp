@@ -127,13 +127,16 @@ std::expected<void, std::string> lengthen_log(const std::string& lane_file, std:
     const int file = ::open(log.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
     if (file < 0) return fail();
     const std::vector<char> zeros(std::size_t{1} << 20U);
-    auto size = static_cast<std::size_t>(::lseek(file, 0, SEEK_END));
+    const ::off_t before = ::lseek(file, 0, SEEK_END);
+    auto size = static_cast<std::size_t>(before);
     bool done = true;
     while (done && size < bytes) {
         const ssize_t written = ::write(file, zeros.data(), std::min(zeros.size(), bytes - size));
         done = written > 0;
         size += done ? static_cast<std::size_t>(written) : 0;
     }
+    // The last room of a disk is for orders: what could not be had whole is given back.
+    if (!done) static_cast<void>(::ftruncate(file, before));
     done = ::fdatasync(file) == 0 && done;
     ::close(file);
     if (!done) return fail();
