@@ -79,8 +79,7 @@ webhook_url = "https://chat/hunter2"
 }
 
 TEST(Reference, IsWhatTheRepositoryShows) {
-    const auto root = std::filesystem::path{__FILE__}.parent_path().parent_path().parent_path();
-    std::ifstream in{root / "config" / "firstcome.toml"};
+    std::ifstream in{std::filesystem::path{FC_SOURCE_DIR} / "config" / "firstcome.toml"};
     std::ostringstream text;
     text << in.rdbuf();
     EXPECT_EQ(text.str(), reference())
