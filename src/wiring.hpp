@@ -8,7 +8,7 @@
 namespace firstcome {
 
 struct ServeOptions {
-    bool demo = false;       ///< make a demo item when the data directory holds none
+    bool demo = false;       ///< make the item `demo` when there is none
     std::string ready_file;  ///< gets `host:port` once the service takes orders; empty: none
 };
 

@@ -79,7 +79,10 @@ std::string reference() {
                        "Without effect in this version: it comes with {}.", field.comes_with
                    ));
                }
-               if (field.reloadable) out += comment("Can change while serving (SIGHUP).");
+               if (field.reloadable)
+                   out += comment(
+                       "Read at start; a reload while serving (SIGHUP) is not in this version."
+                   );
                out += comment("Accepted: " + accepted(field) + ".");
                out += comment("Environment: " + environment_name(field.key));
                const std::string_view name = name_of(field.key);

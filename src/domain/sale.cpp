@@ -3,8 +3,6 @@
 
 #include "base/assert.hpp"
 
-#include <limits>
-
 namespace firstcome::domain {
 
 Sale::Sale(const ItemId& item) {
@@ -141,21 +139,17 @@ void Sale::count_bought(std::uint64_t user_hash, Units quantity) {
 }
 
 Units Sale::bought(std::uint64_t user_hash) const {
-    const std::uint32_t* units = bought_.find(user_hash);
-    return units == nullptr ? 0 : Units{*units};
+    const Units* units = bought_.find(user_hash);
+    return units == nullptr ? 0 : *units;
 }
 
 void Sale::move_bought(std::uint64_t user_hash, Units by) {
     if (!counts_bought_) return;
-    std::uint32_t& units = bought_.find_or_add(user_hash);
-    const Units after = Units{units} + by;
-    FC_ASSERT(after >= 0);
-    FC_ASSERT(after <= std::numeric_limits<std::uint32_t>::max());
-    if (after == 0) {
-        bought_.erase(user_hash);
-    } else {
-        units = static_cast<std::uint32_t>(after);
-    }
+    Units& units = bought_.find_or_add(user_hash);
+    units += by;
+    FC_ASSERT(units >= 0);
+    FC_ASSERT(units <= stock_units_max);
+    if (units == 0) bought_.erase(user_hash);
 }
 
 void Sale::check() const {

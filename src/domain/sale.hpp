@@ -70,7 +70,7 @@ private:
 
     StockFigures figures_;
     bool counts_bought_ = false;
-    base::FlatTable<std::uint32_t> bought_;  // user hash -> units, only while a limit is set
+    base::FlatTable<Units> bought_;  // user hash -> units, only while a limit is set
 };
 
 }  // namespace firstcome::domain

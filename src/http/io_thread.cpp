@@ -28,6 +28,8 @@ constexpr auto accept_pause = std::chrono::milliseconds{50};
 constexpr std::size_t buffer_size_min = std::size_t{4} * 1024;
 constexpr std::size_t buffer_size_kept_max = std::size_t{256} * 1024;
 constexpr std::size_t buffers_kept_max = 256;
+constexpr std::size_t spare_exchanges_max = 4096;
+constexpr std::size_t spare_text_max = std::size_t{4} * 1024;
 
 /// Where a coroutine's end is told: nothing may end by an exception, so one is printed.
 struct ReportExit {
@@ -311,6 +313,7 @@ base::MonotonicTime IoThread::last_beat() const {
 
 Exchange& IoThread::take_exchange() {
     if (free_exchanges_ == nullptr) return *new Exchange;
+    --spare_exchanges_;
     Exchange& exchange = *std::exchange(free_exchanges_, free_exchanges_->next);
     exchange.next = nullptr;
     return exchange;
@@ -323,6 +326,12 @@ void IoThread::give_back(Exchange& exchange) {
     exchange.allow = {};
     exchange.keep_alive = true;
     exchange.says_keep_alive = false;
+    if (exchange.written.capacity() > spare_text_max) exchange.written = {};
+    if (spare_exchanges_ == spare_exchanges_max) {
+        delete &exchange;  // NOLINT: made by take_exchange
+        return;
+    }
+    ++spare_exchanges_;
     exchange.next = free_exchanges_;
     free_exchanges_ = &exchange;
 }
@@ -416,7 +425,10 @@ void IoThread::admit(Socket socket, const Tcp::endpoint& from) {
     auto session = std::make_unique<Session>(*this, std::move(socket), peer_of(from));
     session->index_ = sessions_.size();
     sessions_.push_back(session.get());
-    if (leaving_) session->close_if_idle();
+    if (leaving_) {
+        arm_sweep();  // it may have ended already, when nobody was left
+        session->close_if_idle();
+    }
     asio::co_spawn(context_, run_session(std::move(session)), report_exit("session"));
 }
 
@@ -425,6 +437,8 @@ void IoThread::refuse(Socket& socket) {
     Exchange& exchange = take_exchange();
     exchange.keep_alive = false;
     exchange.request.id.make(ids_.next());
+    exchange.request.trace.trace_high = ids_.next();
+    exchange.request.trace.trace_low = ids_.next();
     scratch_.clear();
     options().render_problem(ProblemCode::please_wait, exchange.request, scratch_);
     std::string answer = take_buffer();

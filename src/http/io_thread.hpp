@@ -259,6 +259,7 @@ private:
     Deadlined* sweep_next_ = nullptr;
     std::vector<Session*> sessions_;
     Exchange* free_exchanges_ = nullptr;
+    std::size_t spare_exchanges_ = 0;
     std::vector<std::string> free_buffers_;
 
     std::string date_line_;

@@ -142,22 +142,6 @@ std::vector<std::string_view> Request::fields_named(std::string_view wanted) con
     return found;
 }
 
-std::optional<std::vector<std::pair<std::string, std::string>>> Request::query_parameters() const {
-    std::vector<std::pair<std::string, std::string>> found;
-    std::string_view rest = query;
-    while (!rest.empty()) {
-        const std::string_view pair = rest.substr(0, rest.find('&'));
-        rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-        if (pair.empty()) continue;
-        const auto equals = std::min(pair.find('='), pair.size());
-        auto key = percent_decoded(pair.substr(0, equals), true);
-        auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())), true);
-        if (!key || !value) return std::nullopt;
-        found.emplace_back(*std::move(key), *std::move(value));
-    }
-    return found;
-}
-
 void Request::clear() {
     method = Method::other;
     method_text = target = path = query = body = {};
@@ -201,24 +185,22 @@ std::optional<domain::TraceContext> trace_from(std::string_view text) {
         .trace_high = *high, .trace_low = *low, .span = *span, .sampled = (*flags & 1U) != 0};
 }
 
-std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '+' && plus_is_space) {
-            out += ' ';
-        } else if (text[i] != '%') {
-            out += text[i];
-        } else {
-            if (i + 2 >= text.size()) return std::nullopt;
-            const int high = hex_value(text[i + 1]);
-            const int low = hex_value(text[i + 2]);
-            if (high < 0 || low < 0) return std::nullopt;
-            out += static_cast<char>(high * 16 + low);
-            i += 2;
+std::optional<std::string> percent_decoded(std::string_view text) {
+    std::string decoded;
+    decoded.reserve(text.size());
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (text[at] != '%') {
+            decoded += text[at];
+            continue;
         }
+        if (text.size() - at < 3) return std::nullopt;
+        const int high = hex_value(text[at + 1]);
+        const int low = hex_value(text[at + 2]);
+        if (high < 0 || low < 0) return std::nullopt;
+        decoded += static_cast<char>(high * 16 + low);
+        at += 2;
     }
-    return out;
+    return decoded;
 }
 
 }  // namespace firstcome::http

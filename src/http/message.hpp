@@ -11,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace firstcome::http {
@@ -64,7 +63,7 @@ struct Request {
     std::string_view method_text;
     std::string_view target;  ///< as sent
     std::string_view path;    ///< percent-decoded; never holds an encoded slash, NUL or control
-    std::string_view query;   ///< as sent, after the '?'; see query_parameters()
+    std::string_view query;   ///< as sent, after the '?'; read by query_string.hpp
     std::array<std::string_view, 2> parameters;  ///< of the path, in the order of the template
     std::string_view body;
 
@@ -88,9 +87,6 @@ struct Request {
     [[nodiscard]] std::string trace_id() const;  ///< 32 hex digits
     /// The values of a header field, any case of its name, in order. Allocates: not for hot paths.
     [[nodiscard]] std::vector<std::string_view> fields_named(std::string_view name) const;
-    /// The query's parameters, decoded, in order. Nothing: a broken percent escape.
-    [[nodiscard]] std::optional<std::vector<std::pair<std::string, std::string>>> query_parameters(
-    ) const;
     void clear();
 };
 
@@ -117,7 +113,9 @@ using RenderProblem = void (*)(ProblemCode why, const Request& request, Response
 /// Source   W3C Trace Context, level 1, section 3.2
 [[nodiscard]] std::optional<domain::TraceContext> trace_from(std::string_view traceparent);
 
-/// Percent-decodes; nothing on a broken escape. `plus_is_space` as in queries.
-[[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space);
+/// Turns %41 into 'A'; '+' stays '+'. Nothing: a '%' that two hex digits do not follow.
+///
+/// Source   RFC 3986, section 2.1
+[[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text);
 
 }  // namespace firstcome::http

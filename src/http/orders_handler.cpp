@@ -212,7 +212,7 @@ void count_orders(const Request& request, Response& response, App& app) {
 }
 
 void get_stock(const Request& request, Response& response, App& app) {
-    const auto item = parse_item_segment(request.parameters[0]);
+    const auto item = domain::ItemId::from(request.parameters[0]);
     if (!item) return answer_problem(request, problem(ProblemCode::item_not_found), response);
     const auto figures = app.stock_desk.stock(*item);
     if (!figures) return answer_problem(request, problem(ProblemCode::item_not_found), response);

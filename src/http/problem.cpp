@@ -137,7 +137,7 @@ ProblemRow row_of(ProblemCode code) {
                 "payload_too_large",
                 413,
                 "Request body is too large",
-                "Send at most 64 KiB, or 1 MiB to orders:batch; split a larger batch."};
+                "Send a smaller body, and split a large batch; a GET takes no body."};
         case ProblemCode::unsupported_media_type:
             return {
                 "unsupported_media_type",
@@ -149,11 +149,7 @@ ProblemRow row_of(ProblemCode code) {
             return {
                 "not_found", 404, "No such resource", "Check the path; /openapi.json lists all."};
         case ProblemCode::order_not_found:
-            return {
-                "order_not_found",
-                404,
-                "No such order",
-                "Check the order id; an order is shown to its own buyer only."};
+            return {"order_not_found", 404, "No such order", "Check the order id."};
         case ProblemCode::method_not_allowed:
             return {
                 "method_not_allowed",

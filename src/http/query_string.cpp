@@ -2,6 +2,7 @@
 #include "http/query_string.hpp"
 
 #include "http/cursor.hpp"
+#include "http/message.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,13 +12,6 @@
 namespace firstcome::http {
 
 namespace {
-
-std::optional<unsigned> hex_digit(char c) {
-    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
-    if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
-    return std::nullopt;
-}
 
 void add_error(InputErrors& errors, std::string_view parameter, InputErrorCode code) {
     if (errors.size() >= input_errors_max) return;
@@ -35,7 +29,7 @@ void read_parameter(
 ) {
     constexpr std::size_t name_size_max = 64;  // longer ones are not repeated in a pointer
     const std::size_t equals = text.find('=');
-    const std::optional<std::string> name = percent_decode(text.substr(0, equals));
+    const std::optional<std::string> name = percent_decoded(text.substr(0, equals));
     if (!name) {
         errors.push_back({"", InputErrorCode::malformed_encoding});
         return;
@@ -53,7 +47,7 @@ void read_parameter(
         add_error(errors, *known, InputErrorCode::duplicate_parameter);
         return;
     }
-    std::optional<std::string> value = percent_decode(
+    std::optional<std::string> value = percent_decoded(
         equals == std::string_view::npos ? std::string_view{} : text.substr(equals + 1)
     );
     if (!value) {
@@ -99,24 +93,6 @@ std::size_t limit_of(const Query& query, InputErrors& errors) {
 }
 
 }  // namespace
-
-std::optional<std::string> percent_decode(std::string_view text) {
-    std::string decoded;
-    decoded.reserve(text.size());
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        if (text[at] != '%') {
-            decoded += text[at];
-            continue;
-        }
-        if (text.size() - at < 3) return std::nullopt;
-        const std::optional<unsigned> high = hex_digit(text[at + 1]);
-        const std::optional<unsigned> low = hex_digit(text[at + 2]);
-        if (!high || !low) return std::nullopt;
-        decoded += static_cast<char>(*high * 16 + *low);
-        at += 2;
-    }
-    return decoded;
-}
 
 std::expected<Query, InputErrors> parse_query(
     std::string_view raw, std::span<const std::string_view> allowed
@@ -172,12 +148,6 @@ std::expected<std::optional<domain::ItemId>, InputErrors> parse_item_query(std::
     const auto item = id_of<domain::ItemId>(*query, "itemId", errors);
     if (!errors.empty()) return std::unexpected(std::move(errors));
     return item;
-}
-
-std::optional<domain::ItemId> parse_item_segment(std::string_view segment) {
-    const std::optional<std::string> text = percent_decode(segment);
-    if (!text) return std::nullopt;
-    return domain::ItemId::from(*text);
 }
 
 }  // namespace firstcome::http

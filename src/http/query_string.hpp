@@ -19,11 +19,6 @@ inline constexpr std::size_t page_limit_default = 20;  ///< orders on a page
 inline constexpr std::size_t page_limit_max = 100;
 inline constexpr std::size_t query_value_size_max = 256;  ///< bytes, decoded
 
-/// Turns %41 into 'A'. Nothing when a '%' is not followed by two hex digits. '+' stays '+'.
-///
-/// Source   RFC 3986, section 2.1
-[[nodiscard]] std::optional<std::string> percent_decode(std::string_view text);
-
 struct QueryParameter {
     std::string_view name;  ///< one of `allowed`
     std::string value;      ///< decoded; may be empty
@@ -49,8 +44,5 @@ using Query = std::vector<QueryParameter>;
 [[nodiscard]] std::expected<std::optional<domain::ItemId>, InputErrors> parse_item_query(
     std::string_view raw
 );
-
-/// A path segment as an item id; nothing when it cannot be one.
-[[nodiscard]] std::optional<domain::ItemId> parse_item_segment(std::string_view segment);
 
 }  // namespace firstcome::http

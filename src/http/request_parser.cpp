@@ -127,7 +127,7 @@ bool read_path(std::string_view path, Request& request) {
         request.path = path;
         return true;
     }
-    auto decoded = percent_decoded(path, false);
+    auto decoded = percent_decoded(path);
     if (!decoded) return false;
     // An encoded slash would make two different paths look the same to someone in front of us.
     if (std::count(decoded->begin(), decoded->end(), '/') !=
@@ -219,6 +219,7 @@ bool read_connection(std::string_view value, Parse& parse) {
     while (true) {
         const auto comma = std::min(value.find(','), value.size());
         const std::string_view option = trimmed(value.substr(0, comma));
+        if (!option.empty() && !is_token(option)) return false;
         if (same_ignoring_case(option, "close")) parse.seen.connection_close = true;
         if (same_ignoring_case(option, "keep-alive")) parse.seen.connection_keep_alive = true;
         if (comma == value.size()) return true;
@@ -334,7 +335,8 @@ std::expected<std::size_t, ProblemCode> parse_head(
 ) {
     Parse parse{.limits = limits, .request = request, .framing = framing, .seen = {}};
     std::size_t at = 0;
-    while (bytes.substr(at).starts_with("\r\n")) at += 2;
+    // RFC 9112 section 2.2: some clients end a body with an empty line that is not part of it.
+    if (bytes.starts_with("\r\n")) at = 2;
     const std::size_t line_end = find_lf(bytes, at);
     if (std::min(line_end, bytes.size()) - at > limits.request_line_size_max + 1) {
         return std::unexpected(ProblemCode::uri_too_long);

@@ -24,6 +24,8 @@ constexpr std::size_t buffer_size_idle = std::size_t{4} * 1024;
 constexpr std::size_t buffer_size_busy = std::size_t{12} * 1024;
 /// Beyond this the answers of one read are sent in more than one write.
 constexpr std::size_t output_size_max = std::size_t{256} * 1024;
+/// Pipelined requests that wait for one before them; beyond it they are answered first.
+constexpr std::size_t pending_max = 256;
 
 /// What a reader must take, bytes per second, beyond the time every answer has.
 constexpr std::size_t output_rate_min = std::size_t{64} * 1024;
@@ -127,7 +129,7 @@ Session::~Session() {
 
 Session::Next Session::advance() {
     while (keep_alive_ && begin_ < end_) {
-        if (out_.size() >= output_size_max) return Next::flush;
+        if (out_.size() >= output_size_max || pending_ >= pending_max) return Next::flush;
         Exchange& exchange = io_.take_exchange();
         const auto complete = read_message(exchange);
         if (!complete) {
@@ -374,6 +376,7 @@ void Session::finish(Exchange& exchange, const Response& response) {
 void Session::append_pending(Exchange& exchange) {
     keep_alive_ = exchange.keep_alive;
     exchange.next = nullptr;
+    ++pending_;
     if (first_pending_ == nullptr) {
         first_pending_ = &exchange;
     } else {
@@ -421,6 +424,7 @@ void Session::render_pending() {
         io_.give_back(exchange);
     }
     last_pending_ = nullptr;
+    pending_ = 0;
 }
 
 bool Session::send_now() {

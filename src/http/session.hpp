@@ -132,6 +132,7 @@ private:
     Waiter answers_;
     Exchange* first_pending_ = nullptr;
     Exchange* last_pending_ = nullptr;
+    std::size_t pending_ = 0;
     Exchange* held_ = nullptr;
 
     bool keep_alive_ = true;

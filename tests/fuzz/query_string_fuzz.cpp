@@ -16,7 +16,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         http::append_cursor(again, *id);
         FC_ASSERT(again == text);
     }
-    (void)http::parse_item_segment(text);
     (void)http::parse_item_query(text);
     const auto query = http::parse_order_query(text);
     if (!query) {

@@ -88,13 +88,6 @@ TEST(ItemQuery, HoldsAnItemOrNothing) {
     EXPECT_EQ(aloud(parse_item_query("itemId=").error()), "/itemId invalid_id");
 }
 
-TEST(PathSegment, BecomesAnItemId) {
-    EXPECT_EQ(parse_item_segment("a%3ab").value().text(), "a:b");
-    EXPECT_FALSE(parse_item_segment(""));
-    EXPECT_FALSE(parse_item_segment("a%2Fb"));
-    EXPECT_FALSE(parse_item_segment("a%"));
-}
-
 TEST(Cursor, ComesBackAsTheSameOrder) {
     std::string cursor;
     append_cursor(cursor, some_id);

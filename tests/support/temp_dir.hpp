@@ -9,9 +9,12 @@ namespace firstcome::test {
 
 class TempDir {
 public:
-    TempDir() {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "firstcome-XXXXXX").string();
+    /// In `parent` where that exists, else where temporary files go.
+    explicit TempDir(const std::filesystem::path& parent = {}) {
+        std::error_code ignored;
+        const bool there = !parent.empty() && std::filesystem::is_directory(parent, ignored);
+        const auto& root = there ? parent : std::filesystem::temp_directory_path();
+        std::string pattern = (root / "firstcome-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr) std::abort();
         path_ = pattern;
     }

@@ -21,7 +21,8 @@ using ports::StoreError;
 Ledger::Ledger(
     Options options, const base::Clock& clock, base::Entropy& entropy, const base::KeyedHash& hash
 )
-    : clock_(clock),
+    : key_ttl_(options.key_ttl),
+      clock_(clock),
       hash_(hash),
       ids_(options.shard, 0, entropy),
       shard_(options.key_ttl, hash, ids_) {}
@@ -67,7 +68,8 @@ std::expected<ports::StockResult, LedgerError> Ledger::change_stock(
     const std::lock_guard lock{mutex_};
     if (change.key) {
         const auto before = changes_.find(*change.key);
-        if (before != changes_.end()) {
+        const auto oldest = clock_.wall() - key_ttl_;
+        if (before != changes_.end() && before->second.figures.as_of > oldest) {
             if (!domain::same_payload(before->second.change, change)) {
                 return domain::StockRejected{.why = domain::StockRejection::idempotency_key_reused};
             }
@@ -94,7 +96,7 @@ std::expected<ports::StockResult, LedgerError> Ledger::change_stock(
         }
     }
     board_.publish(figures);
-    if (change.key) changes_.emplace(*change.key, ChangeRecord{change, figures});
+    if (change.key) changes_.insert_or_assign(*change.key, ChangeRecord{change, figures});
     return ports::StockChanged{.figures = figures};
 }
 

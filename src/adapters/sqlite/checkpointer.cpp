@@ -17,7 +17,10 @@ constexpr int passes_max = 4;
 }  // namespace
 
 std::expected<std::unique_ptr<Checkpointer>, SqliteError> Checkpointer::start(
-    const std::string& file, const std::string& name, int pages_long
+    const std::string& file,
+    const std::string& name,
+    int pages_long,
+    std::function<void(std::string_view)> fatal
 ) {
     auto database = Database::open(file, Database::Mode::write);
     if (!database) return std::unexpected(database.error());
@@ -25,7 +28,8 @@ std::expected<std::unique_ptr<Checkpointer>, SqliteError> Checkpointer::start(
         !set) {
         return std::unexpected(set.error());
     }
-    std::unique_ptr<Checkpointer> made{new Checkpointer(std::move(*database), pages_long)};
+    std::unique_ptr<Checkpointer> made{
+        new Checkpointer(std::move(*database), pages_long, std::move(fatal))};
     made->thread_ = std::thread([self = made.get()] { self->run(); });
     ::pthread_setname_np(made->thread_.native_handle(), name.c_str());
     return made;
@@ -67,6 +71,7 @@ void Checkpointer::move_pages() {
     for (int pass = 0; pass < passes_max; ++pass) {
         const auto done = database_.checkpoint();
         if (!done) {
+            if (needs_new_start(done.error())) fatal_(stop_message(done.error(), "checkpoint"));
             if (!std::exchange(failing_, true)) {
                 log::warn(
                     "checkpoint failed; nothing is lost, the log grows until it succeeds",

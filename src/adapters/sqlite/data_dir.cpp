@@ -80,7 +80,7 @@ std::expected<DataDir, std::string> DataDir::open(
     if (is_new) {
         for (const auto& entry : std::filesystem::directory_iterator(path, ignored)) {
             const std::string name = entry.path().filename().string();
-            if (!name.starts_with("lane-") || name.ends_with(".new")) continue;
+            if (!name.starts_with("lane-") || name.find(".db.new") != name.npos) continue;
             return std::unexpected(fmt::format(
                 "{} holds {} but no lane-00.db: orders are missing. Put the file back or restore a"
                 " backup (if this directory never served an order, remove it)",
@@ -114,6 +114,14 @@ std::expected<DataDir, std::string> DataDir::look_at(const std::filesystem::path
         return std::unexpected(
             fmt::format("{} is no data directory: it has no lane-00.db", path.string())
         );
+    }
+    // While a server writes, the end of its log is in motion and tells nothing. A shared lock for a
+    // moment only asks: a start that comes just then waits for it.
+    const int lock = ::open((path / "LOCK").c_str(), O_RDONLY | O_CLOEXEC);
+    const bool server_runs = lock >= 0 && ::flock(lock, LOCK_SH | LOCK_NB) != 0;
+    if (lock >= 0) ::close(lock);
+    if (!server_runs) {
+        if (auto checked = dir.check_logs(); !checked) return std::unexpected(checked.error());
     }
     if (auto read = dir.read_meta(); !read) return std::unexpected(read.error());
     return dir;
@@ -154,7 +162,9 @@ std::expected<void, std::string> DataDir::create_lane(std::size_t lane) {
     const std::string file = lane_file(lane);
     const std::string draft = file + ".new";
     std::error_code ignored;
-    std::filesystem::remove(draft, ignored);
+    for (const char* part : {"", "-journal", "-wal", "-shm"}) {
+        std::filesystem::remove(draft + part, ignored);
+    }
     {
         auto database = Database::open(draft, Database::Mode::create);
         if (!database) return std::unexpected(explain(file, database.error()));

@@ -22,7 +22,7 @@ public:
         const std::filesystem::path& path, std::size_t lanes, base::Entropy& entropy
     );
 
-    /// An existing directory, for reading: takes no lock, changes nothing.
+    /// An existing directory, for reading, also beside a running server; changes nothing.
     [[nodiscard]] static std::expected<DataDir, std::string> look_at(
         const std::filesystem::path& path
     );

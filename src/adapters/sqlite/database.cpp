@@ -33,15 +33,47 @@ SqliteError::Kind kind_of(int extended, int system_error) {
 }
 
 SqliteError error_of(sqlite3* connection) {
+    // SQLite does not keep the errno of a failed COMMIT; the failing call has left it here.
+    const int last_errno = errno;
     const int extended = sqlite3_extended_errcode(connection);
-    const int system_error = sqlite3_system_errno(connection);
+    int system_error = sqlite3_system_errno(connection);
+    if (system_error == 0 && (extended & 0xFF) == SQLITE_IOERR) system_error = last_errno;
     return {
         kind_of(extended, system_error),
         std::string(sqlite3_errmsg(connection)) + " (SQLite " + std::to_string(extended) +
-            (system_error != 0 ? ", errno " + std::to_string(system_error) : "") + ")"};
+            (system_error != 0 ? ", errno " + std::to_string(system_error) : "") + ")",
+        extended};
 }
 
 }  // namespace
+
+bool may_be_committed(const SqliteError& error) {
+    switch (error.code) {
+        case SQLITE_NOMEM:
+        case SQLITE_IOERR_NOMEM:
+        case SQLITE_IOERR_SHMOPEN:
+        case SQLITE_IOERR_SHMSIZE:
+        case SQLITE_IOERR_SHMLOCK:
+        case SQLITE_IOERR_SHMMAP: return true;
+        default: return false;
+    }
+}
+
+bool needs_new_start(const SqliteError& error) {
+    return error.kind == SqliteError::Kind::sync_failed || error.kind == SqliteError::Kind::corrupt;
+}
+
+std::string stop_message(const SqliteError& error, std::string_view attempted) {
+    const std::string what = "could not " + std::string(attempted) + ": ";
+    if (error.kind == SqliteError::Kind::corrupt) {
+        return what + "the data is damaged (" + error.text +
+               "). Nothing more is sold from it. Run `firstcome audit` on a copy and restore the"
+               " newest backup";
+    }
+    return what + "the disk refused to sync (" + error.text +
+           "). What it holds is unknown, so this process stops here; nobody was told \"accepted\""
+           " for it. Check the disk, then start again: the start reads what is really there";
+}
 
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
     sqlite3_finalize(statement);

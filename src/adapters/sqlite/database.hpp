@@ -28,7 +28,18 @@ struct SqliteError {
     };
     Kind kind = Kind::failed;
     std::string text;
+    int code = 0;  ///< SQLite's extended result code
 };
+
+/// Of a failed COMMIT: the log may hold it already, since its index in shared memory is written
+/// after the log was synced.
+[[nodiscard]] bool may_be_committed(const SqliteError& error);
+
+/// Only a new start, which reads the file again, may go on after this.
+[[nodiscard]] bool needs_new_start(const SqliteError& error);
+
+/// What the operator is told then.
+[[nodiscard]] std::string stop_message(const SqliteError& error, std::string_view attempted);
 
 /// A prepared statement. Bind, step, read, reset; columns and parameters count from 0.
 ///

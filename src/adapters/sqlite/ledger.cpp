@@ -198,6 +198,9 @@ std::expected<void, SqliteError> Ledger::in_transaction(
     if (done) {
         base::failpoint("before_commit");
         done = statements_.commit.run();
+        if (!done && may_be_committed(done.error())) {
+            done.error().kind = SqliteError::Kind::sync_failed;
+        }
         base::failpoint("after_commit");
     }
     if (!done && database_.in_transaction()) {
@@ -209,23 +212,8 @@ std::expected<void, SqliteError> Ledger::in_transaction(
 }
 
 LedgerError Ledger::give_up(const SqliteError& error, std::string_view what) {
-    if (error.kind == SqliteError::Kind::sync_failed) {
-        options_.fatal(fmt::format(
-            "could not {}: the disk refused to sync ({}). What it holds is unknown, so this process"
-            " stops here; nobody was told \"accepted\" for it. Check the disk, then start again:"
-            " the start reads what is really there",
-            what,
-            error.text
-        ));
-        return LedgerError::outcome_unknown;
-    }
-    if (error.kind == SqliteError::Kind::corrupt) {
-        options_.fatal(fmt::format(
-            "could not {}: the data is damaged ({}). Nothing more is sold from it. Run `firstcome"
-            " audit` on a copy and restore the newest backup",
-            what,
-            error.text
-        ));
+    if (needs_new_start(error)) {
+        options_.fatal(stop_message(error, what));
         return LedgerError::outcome_unknown;
     }
     if (!std::exchange(failing_, true)) {
@@ -257,7 +245,10 @@ std::expected<ports::StockResult, LedgerError> Ledger::change_stock(const StockC
     const StockFigures before = current.figures();
     const auto& after = std::get<StockFigures>(result);
     auto written = in_transaction([&] { return write_change(change, payload, before, after); });
-    if (!written) return std::unexpected(give_up(written.error(), "write a stock change"));
+    if (!written) {
+        if (existing == nullptr) forget_number(change.item);
+        return std::unexpected(give_up(written.error(), "write a stock change"));
+    }
 
     domain::Sale& sale = shard_.open_sale(change.item);
     sale.adopt(after);
@@ -310,7 +301,6 @@ std::expected<void, SqliteError> Ledger::write_change(
 ) {
     auto number = item_numbers_.find(change.item);
     if (number == item_numbers_.end()) {
-        // A number handed out here whose transaction fails is simply used by the next new item.
         const auto next = static_cast<std::int64_t>(item_numbers_.size()) + 1;
         number = item_numbers_.emplace(change.item, next).first;
         item_ids_.emplace(next, change.item);
@@ -356,6 +346,15 @@ std::expected<void, SqliteError> Ledger::write_change(
     row.bind(20, milliseconds_of(after.window.closes_at));
     row.bind(21, after.per_user_limit);
     return row.run();
+}
+
+// The item's row was not written: its number goes to the next new item, since the start takes a
+// missing number for a lost item.
+void Ledger::forget_number(const domain::ItemId& item) {
+    const auto number = item_numbers_.find(item);
+    if (number == item_numbers_.end()) return;
+    item_ids_.erase(number->second);
+    item_numbers_.erase(number);
 }
 
 // A limit set on a sale that already runs: what each user holds is counted from the file, once.
@@ -427,9 +426,10 @@ void Ledger::publish(const domain::Sale& sale) {
 // The background thread has moved most of the log; with the rest gone SQLite starts it over.
 void Ledger::finish_checkpoint() {
     if (!checkpointer_->finish_due()) return;
-    if (auto done = database_.checkpoint(); !done) {
-        log::warn("could not finish a checkpoint", {{"error", done.error().text}});
-    }
+    const auto done = database_.checkpoint();
+    if (done) return;
+    if (needs_new_start(done.error())) options_.fatal(stop_message(done.error(), "checkpoint"));
+    log::warn("could not finish a checkpoint", {{"error", done.error().text}});
 }
 
 }  // namespace firstcome::sqlite

@@ -39,7 +39,7 @@ public:
     struct Options {
         std::size_t lane = 0;
         std::chrono::seconds key_ttl{86'400};
-        int checkpoint_pages = 16'384;  ///< pages of 4 KiB in the log before it is moved: 64 MiB
+        int checkpoint_pages = 4'096;  ///< pages of 4 KiB in the log before it is moved: 16 MiB
         /// Must not return.
         std::function<void(std::string_view)> fatal;
         /// Told now and then while the file is read at start.
@@ -148,6 +148,7 @@ private:
         const domain::StockFigures& before,
         const domain::StockFigures& after
     );
+    void forget_number(const domain::ItemId& item);
     [[nodiscard]] std::expected<void, SqliteError> count_bought(domain::Sale& sale);
     [[nodiscard]] std::expected<std::optional<ports::StockResult>, SqliteError> repeated(
         const domain::StockChange& change, const std::string& payload

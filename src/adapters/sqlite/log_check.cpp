@@ -4,10 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <span>
+#include <unistd.h>
 #include <vector>
 
 namespace firstcome::sqlite {
@@ -78,6 +82,8 @@ std::expected<void, std::string> check_log(const std::string& lane_file) {
         return in.gcount() == static_cast<std::streamsize>(into.size());
     };
     if (!read(header)) return {};  // no log, or nothing in it yet
+    const bool only_lengthened = std::ranges::all_of(header, [](auto byte) { return byte == 0; });
+    if (only_lengthened) return {};
 
     const std::uint32_t found = big_endian(header, 0);
     Checksum checksum{.big_endian_words = (found & 1U) != 0};
@@ -98,8 +104,12 @@ std::expected<void, std::string> check_log(const std::string& lane_file) {
         if (rest.first_broken == 0) {
             checksum.add(std::span(frame).first(8));
             checksum.add(std::span(frame).subspan(frame_header_size));
-            if (same_log && checksum.is(frame, 16)) continue;
+            const bool chained = checksum.is(frame, 16);
+            if (same_log && chained) continue;
             rest.first_broken = number;
+            // A frame of an older log cannot go on with this one's checksum: its salts were
+            // changed.
+            if (chained) rest.commit_seen = rest.goes_on = true;
         }
         if (!same_log) continue;
         if (rest.commit_seen) rest.goes_on = true;
@@ -107,6 +117,27 @@ std::expected<void, std::string> check_log(const std::string& lane_file) {
     }
     if (!rest.goes_on) return {};
     return std::unexpected(damaged(log, fmt::format("at frame {}", rest.first_broken)));
+}
+
+std::expected<void, std::string> lengthen_log(const std::string& lane_file, std::size_t bytes) {
+    const std::string log = lane_file + "-wal";
+    const auto fail = [&log] {
+        return std::unexpected(fmt::format("cannot lengthen {}: {}", log, std::strerror(errno)));
+    };
+    const int file = ::open(log.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (file < 0) return fail();
+    const std::vector<char> zeros(std::size_t{1} << 20U);
+    auto size = static_cast<std::size_t>(::lseek(file, 0, SEEK_END));
+    bool done = true;
+    while (done && size < bytes) {
+        const ssize_t written = ::write(file, zeros.data(), std::min(zeros.size(), bytes - size));
+        done = written > 0;
+        size += done ? static_cast<std::size_t>(written) : 0;
+    }
+    done = ::fdatasync(file) == 0 && done;
+    ::close(file);
+    if (!done) return fail();
+    return {};
 }
 
 }  // namespace firstcome::sqlite

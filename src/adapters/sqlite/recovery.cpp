@@ -1,6 +1,8 @@
 // src/adapters/sqlite/recovery.cpp - the start: read once, rebuild memory, assert invariants
 #include "adapters/sqlite/ledger.hpp"
+#include "adapters/sqlite/log_check.hpp"
 #include "base/assert.hpp"
+#include "telemetry/log.hpp"
 
 #include <fmt/format.h>
 
@@ -12,7 +14,8 @@ namespace firstcome::sqlite {
 
 namespace {
 
-constexpr std::uint64_t progress_every = 1'000'000;  // orders
+constexpr std::size_t log_bytes_per_page = 4096 + 24;  // with the frame's header
+constexpr std::uint64_t progress_every = 1'000'000;    // orders
 
 std::string damaged(const std::string& what) {
     return fmt::format(
@@ -137,7 +140,13 @@ std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
     for (const auto& result : {sound, recovered}) {
         if (!result) return std::unexpected(fmt::format("{}: {}", file, result.error()));
     }
-    auto checkpointer = Checkpointer::start(file, fmt::format("fc-ckpt-{}", lane), pages_long);
+    const std::size_t log_bytes = static_cast<std::size_t>(pages_long) * log_bytes_per_page;
+    if (auto longer = lengthen_log(file, log_bytes); !longer) {
+        log::warn("commits will be slower at first", {{"reason", longer.error()}});
+    }
+    auto checkpointer = Checkpointer::start(
+        file, fmt::format("fc-ckpt-{}", lane), pages_long, ledger->options_.fatal
+    );
     if (!checkpointer) return fail(checkpointer.error());
     ledger->checkpointer_ = std::move(*checkpointer);
     ledger->database_.on_commit(

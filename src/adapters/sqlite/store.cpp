@@ -126,6 +126,12 @@ std::expected<std::vector<std::optional<Store::Linked>>, StoreError> Store::chai
 
 std::expected<ports::OrderPage, StoreError> Store::list(const ports::OrderQuery& query) {
     FC_ASSERT(query.limit > 0);
+    if (query.after) {
+        // A cursor we gave out names an order of this user; any other leads nowhere.
+        auto last = find(*query.after);
+        if (!last) return std::unexpected(last.error());
+        if (!*last || (*last)->user != query.user) return ports::OrderPage{};
+    }
     std::size_t steps_left = steps_max;
     auto ends = chain_ends(query);
     if (!ends) return std::unexpected(ends.error());
