@@ -1,7 +1,6 @@
 // src/cli/bench_client.cpp - a blocking HTTP client for a handful of calls
 #include "cli/bench_client.hpp"
 
-#include "base/time.hpp"
 #include "cli/bench_answer.hpp"
 
 #include <fmt/format.h>
@@ -78,7 +77,7 @@ std::string BenchClient::refused(int error) const {
     return fmt::format("cannot connect to {}: {}", endpoint_.name, reason(error));
 }
 
-std::expected<void, std::string> BenchClient::connect() {
+std::expected<void, std::string> BenchClient::open() {
     if (socket_ >= 0) return {};
     socket_ = ::socket(endpoint_.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (socket_ < 0) return std::unexpected(refused(errno));
@@ -93,6 +92,15 @@ std::expected<void, std::string> BenchClient::connect() {
         return std::unexpected(refused(error));
     }
     return {};
+}
+
+std::expected<void, std::string> BenchClient::connect() {
+    const base::MonotonicTime until = clock_.monotonic() + patience_;
+    for (;;) {
+        auto opened = open();
+        if (opened || clock_.monotonic() >= until) return opened;
+        ::poll(nullptr, 0, retry_ms);
+    }
 }
 
 std::expected<Reply, std::string> BenchClient::get(std::string_view path) {
@@ -134,15 +142,14 @@ std::expected<std::vector<Reply>, std::string> BenchClient::get_all(
 std::expected<std::vector<Reply>, std::string> BenchClient::call(
     std::string_view bytes, std::size_t replies
 ) {
-    const base::SystemClock clock;
-    const base::MonotonicTime until = clock.monotonic() + patience_;
+    const base::MonotonicTime until = clock_.monotonic() + patience_;
     // A kept connection may have been closed meanwhile: that is worth one more try in any case.
     bool kept = socket_ >= 0;
     for (;;) {
         auto result = try_call(bytes, replies);
         if (result) return result;
         disconnect();
-        if (!std::exchange(kept, false) && clock.monotonic() >= until) return result;
+        if (!std::exchange(kept, false) && clock_.monotonic() >= until) return result;
         if (patience_.count() > 0) ::poll(nullptr, 0, retry_ms);
     }
 }
@@ -150,7 +157,7 @@ std::expected<std::vector<Reply>, std::string> BenchClient::call(
 std::expected<std::vector<Reply>, std::string> BenchClient::try_call(
     std::string_view bytes, std::size_t replies
 ) {
-    if (auto connected = connect(); !connected) return std::unexpected(connected.error());
+    if (auto opened = open(); !opened) return std::unexpected(opened.error());
     while (!bytes.empty()) {
         const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent < 0) return std::unexpected(dropped(errno));

@@ -1,6 +1,8 @@
 // src/cli/bench_client.hpp - blocking calls around the load: stock, orders
 #pragma once
 
+#include "base/time.hpp"
+
 #include <chrono>
 #include <expected>
 #include <span>
@@ -42,6 +44,7 @@ public:
     ~BenchClient();
 
     [[nodiscard]] std::expected<void, std::string> connect();
+
     [[nodiscard]] std::expected<Reply, std::string> get(std::string_view path);
     [[nodiscard]] std::expected<Reply, std::string> post(
         std::string_view path, std::string_view token, std::string_view body
@@ -53,6 +56,7 @@ public:
     );
 
 private:
+    [[nodiscard]] std::expected<void, std::string> open();
     [[nodiscard]] std::expected<std::vector<Reply>, std::string> call(
         std::string_view bytes, std::size_t replies
     );
@@ -64,6 +68,7 @@ private:
 
     Endpoint endpoint_;
     std::chrono::nanoseconds patience_;
+    base::SystemClock clock_;
     int socket_ = -1;
 };
 

@@ -1,17 +1,13 @@
-// src/cli/bench_report.cpp - the summary as text and JSON, the progress line, CPU times from /proc
+// src/cli/bench_report.cpp - the summary as text and JSON, and the progress line
 #include "cli/bench_report.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstddef>
-#include <fstream>
 #include <iterator>
 #include <memory>
-#include <sstream>
 #include <string_view>
-#include <sys/resource.h>
-#include <unistd.h>
 
 namespace firstcome::cli {
 
@@ -210,6 +206,79 @@ std::string latency_json(const Histogram& latency) {
     );
 }
 
+void append_run_json(std::string& text, const BenchResult& result) {
+    const LiveCounts& live = result.seen.live;
+    const double time = seconds(result.elapsed);
+    fmt::format_to(
+        std::back_inserter(text),
+        R"("server":"{}","item":"{}","how":"{}","elapsedSeconds":{:.6f},)"
+        R"("calls":{},"answers":{},"accepted":{},"unknown":{},"neverSent":{},"retries":{},)"
+        R"("connectionErrors":{},"acceptedPerSecond":{:.1f},"answersPerSecond":{:.1f},)",
+        escaped(result.options.server),
+        escaped(result.options.item),
+        how(result.options),
+        time,
+        read(live.calls),
+        read(live.answers),
+        read(live.accepted),
+        read(live.unknown),
+        result.seen.never_sent,
+        result.seen.retries,
+        read(live.connection_errors),
+        per(static_cast<double>(read(live.accepted)), time),
+        per(static_cast<double>(read(live.answers)), time)
+    );
+}
+
+void append_answers_json(std::string& text, const BenchResult& result) {
+    text += "\"byAnswer\":[";
+    for (const Witness::AnswerCount& answer : by_count(result)) {
+        fmt::format_to(
+            std::back_inserter(text),
+            R"({}{{"status":{},"code":"{}","count":{}}})",
+            text.back() == '[' ? "" : ",",
+            answer.status,
+            escaped(answer.code),
+            answer.count
+        );
+    }
+    text += "],";
+}
+
+void append_cpu_json(std::string& text, const BenchResult& result) {
+    const LiveCounts& live = result.seen.live;
+    const double client = microseconds(result.client_cpu);
+    fmt::format_to(
+        std::back_inserter(text),
+        R"("clientCpuUs":{:.0f},"clientCpuUsPerCall":{:.3f},)",
+        client,
+        per(client, static_cast<double>(read(live.calls)))
+    );
+    if (!result.server_cpu) return;
+    const double server = microseconds(*result.server_cpu);
+    fmt::format_to(
+        std::back_inserter(text),
+        R"("serverCpuUs":{:.0f},"serverCpuUsPerOrder":{:.3f},"serverCpuUsPerAnswer":{:.3f},)",
+        server,
+        per(server, static_cast<double>(read(live.accepted))),
+        per(server, static_cast<double>(read(live.answers)))
+    );
+}
+
+void append_audit_json(std::string& text, const BenchResult& result) {
+    text += "\"audit\":[";
+    for (const AuditLine& line : result.audit) {
+        fmt::format_to(
+            std::back_inserter(text),
+            R"({}{{"ok":{},"text":"{}"}})",
+            text.back() == '[' ? "" : ",",
+            line.ok,
+            escaped(line.text)
+        );
+    }
+    text += "],";
+}
+
 }  // namespace
 
 bool BenchResult::all_well() const {
@@ -243,77 +312,25 @@ std::string summary_text(const BenchResult& result) {
 
 std::string summary_json(const BenchResult& result) {
     const Witness& seen = result.seen;
-    const double time = seconds(result.elapsed);
-    const auto accepted = static_cast<double>(read(seen.live.accepted));
-    const auto answers = static_cast<double>(read(seen.live.answers));
-    std::string text;
-    auto out = std::back_inserter(text);
+    std::string text = "{";
+    append_run_json(text, result);
+    append_answers_json(text, result);
     fmt::format_to(
-        out,
-        R"({{"server":"{}","item":"{}","how":"{}","elapsedSeconds":{:.6f},)"
-        R"("calls":{},"answers":{},"accepted":{},"unknown":{},"neverSent":{},"retries":{},)"
-        R"("connectionErrors":{},"acceptedPerSecond":{:.1f},"answersPerSecond":{:.1f},)",
-        escaped(result.options.server),
-        escaped(result.options.item),
-        how(result.options),
-        time,
-        read(seen.live.calls),
-        read(seen.live.answers),
-        read(seen.live.accepted),
-        read(seen.live.unknown),
-        seen.never_sent,
-        seen.retries,
-        read(seen.live.connection_errors),
-        per(accepted, time),
-        per(answers, time)
-    );
-    text += "\"byAnswer\":[";
-    for (const Witness::AnswerCount& answer : by_count(result)) {
-        fmt::format_to(
-            out,
-            R"({}{{"status":{},"code":"{}","count":{}}})",
-            text.back() == '[' ? "" : ",",
-            answer.status,
-            escaped(answer.code),
-            answer.count
-        );
-    }
-    fmt::format_to(
-        out,
-        R"(],"latencyUs":{},"refusalLatencyUs":{},"replays":{},"replaysCompared":{},)",
+        std::back_inserter(text),
+        R"("latencyUs":{},"refusalLatencyUs":{},"replays":{},"replaysCompared":{},)",
         latency_json(seen.accepted_latency),
         latency_json(seen.other_latency),
         seen.replays,
         seen.replays_compared
     );
-    const double client = microseconds(result.client_cpu);
+    append_cpu_json(text, result);
+    append_audit_json(text, result);
     fmt::format_to(
-        out,
-        R"("clientCpuUs":{:.0f},"clientCpuUsPerCall":{:.3f},)",
-        client,
-        per(client, static_cast<double>(read(seen.live.calls)))
+        std::back_inserter(text),
+        R"("interrupted":{},"ok":{}}})",
+        result.interrupted,
+        result.all_well()
     );
-    if (result.server_cpu) {
-        const double server = microseconds(*result.server_cpu);
-        fmt::format_to(
-            out,
-            R"("serverCpuUs":{:.0f},"serverCpuUsPerOrder":{:.3f},"serverCpuUsPerAnswer":{:.3f},)",
-            server,
-            per(server, accepted),
-            per(server, answers)
-        );
-    }
-    text += "\"audit\":[";
-    for (const AuditLine& line : result.audit) {
-        fmt::format_to(
-            out,
-            R"({}{{"ok":{},"text":"{}"}})",
-            text.back() == '[' ? "" : ",",
-            line.ok,
-            escaped(line.text)
-        );
-    }
-    fmt::format_to(out, R"(],"interrupted":{},"ok":{}}})", result.interrupted, result.all_well());
     return text;
 }
 
@@ -343,29 +360,6 @@ std::string progress_line(
     if (remaining) fmt::format_to(std::back_inserter(line), "  left {}", *remaining);
     if (errors > 0) fmt::format_to(std::back_inserter(line), "  connection errors {}", errors);
     return line;
-}
-
-std::optional<nanoseconds> cpu_of_process(int pid) {
-    std::ifstream file{fmt::format("/proc/{}/stat", pid)};
-    std::string text;
-    if (!std::getline(file, text)) return std::nullopt;
-    // The name stands in parentheses and may hold spaces: count from behind it.
-    std::istringstream rest{text.substr(std::min(text.rfind(')'), text.size() - 1) + 1)};
-    std::vector<std::string> fields{
-        std::istream_iterator<std::string>{rest}, std::istream_iterator<std::string>{}};
-    constexpr std::size_t user_time = 11;
-    if (fields.size() <= user_time + 1) return std::nullopt;
-    const std::int64_t ticks = std::stoll(fields[user_time]) + std::stoll(fields[user_time + 1]);
-    return nanoseconds{ticks * (1'000'000'000 / ::sysconf(_SC_CLK_TCK))};
-}
-
-nanoseconds cpu_of_this_process() {
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    const auto time = [](const timeval& value) {
-        return std::chrono::seconds{value.tv_sec} + std::chrono::microseconds{value.tv_usec};
-    };
-    return time(usage.ru_utime) + time(usage.ru_stime);
 }
 
 }  // namespace firstcome::cli

@@ -41,10 +41,4 @@ struct BenchResult {
     std::optional<std::int64_t> remaining
 );
 
-/// User and system time of a process so far; nothing when there is none.
-///
-/// Source   proc(5), stat; 10 ms steps
-[[nodiscard]] std::optional<std::chrono::nanoseconds> cpu_of_process(int pid);
-[[nodiscard]] std::chrono::nanoseconds cpu_of_this_process();
-
 }  // namespace firstcome::cli

@@ -4,6 +4,7 @@
 #include "base/entropy.hpp"
 #include "cli/bench_audit.hpp"
 #include "cli/bench_client.hpp"
+#include "cli/bench_cpu.hpp"
 #include "cli/bench_load.hpp"
 #include "cli/bench_record.hpp"
 #include "cli/bench_report.hpp"

@@ -96,13 +96,19 @@ std::uint64_t SequenceSet::gaps() const {
 
 void Findings::add(std::string sentence) {
     ++count;
-    if (first.size() < kept_max) first.push_back(std::move(sentence));
+    keep(std::move(sentence));
+}
+
+void Findings::keep(std::string sentence) {
+    if (first.size() >= kept_max) return;
+    if (std::find(first.begin(), first.end(), sentence) != first.end()) return;
+    first.push_back(std::move(sentence));
 }
 
 void Findings::merge(const Findings& other) {
     count += other.count;
     for (const std::string& sentence : other.first) {
-        if (first.size() < kept_max) first.push_back(sentence);
+        keep(sentence);
     }
 }
 

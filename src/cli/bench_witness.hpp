@@ -54,13 +54,16 @@ struct AcceptedOrder {
     std::array<char, 36> id{};
 };
 
-/// Sentences about what went wrong: all are counted, the first few kept.
+/// Sentences about what went wrong: all are counted, the first few different ones kept.
 struct Findings {
     std::uint64_t count = 0;
     std::vector<std::string> first;
 
     void add(std::string sentence);
     void merge(const Findings& other);
+
+private:
+    void keep(std::string sentence);
 
     static constexpr std::size_t kept_max = 10;
 };
