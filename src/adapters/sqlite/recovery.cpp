@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <future>
 #include <utility>
@@ -15,7 +16,8 @@ namespace firstcome::sqlite {
 namespace {
 
 constexpr std::size_t log_bytes_per_page = 4096 + 24;  // with the frame's header
-constexpr std::uint64_t progress_every = 1'000'000;    // orders
+constexpr std::size_t log_bytes_ahead_max = std::size_t{17} << 20U;
+constexpr std::uint64_t progress_every = 1'000'000;  // orders
 
 std::string damaged(const std::string& what) {
     return fmt::format(
@@ -140,7 +142,8 @@ std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
     for (const auto& result : {sound, recovered}) {
         if (!result) return std::unexpected(fmt::format("{}: {}", file, result.error()));
     }
-    const std::size_t log_bytes = static_cast<std::size_t>(pages_long) * log_bytes_per_page;
+    const std::size_t log_bytes =
+        std::min(static_cast<std::size_t>(pages_long) * log_bytes_per_page, log_bytes_ahead_max);
     if (auto longer = lengthen_log(file, log_bytes); !longer) {
         log::warn("commits will be slower at first", {{"reason", longer.error()}});
     }
