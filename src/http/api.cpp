@@ -18,7 +18,7 @@ namespace {
 
 using Handler = decltype(Route::handler);
 
-/// A route and its description; one row per line of CONTRACT section 1.
+/// A route and its description; the same rows as docs/api.md.
 struct Row {
     RouteDoc doc;
     Handler handler;
@@ -166,7 +166,7 @@ std::vector<Route> api_routes(App& app, OrderEndpoint& orders) {
     for (Row& row : table) {
         docs.push_back(row.doc);
         routes.push_back(Route{
-            .method = method_of(row.doc.method),
+            .method = method_from(row.doc.method),
             .path = std::string(row.doc.path),
             .handler = std::move(row.handler),
             .body_size_max = row.body_max,
