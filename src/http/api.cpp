@@ -140,10 +140,6 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
     };
 }
 
-Method method_of(std::string_view text) {
-    return method_from(text);
-}
-
 }  // namespace
 
 std::vector<Route> api_routes(App& app, OrderEndpoint& orders) {
