@@ -78,7 +78,6 @@ http::ApiOptions api_options(const config::Config& config) {
     return {
         .quantity_max = config.orders.quantity_max,
         .key_required = config.idempotency.required,
-        .durability = domain::Durability::disk,
         .order_body_max = config.server.body_max_bytes,
         .batch_body_max = config.server.batch_body_max_bytes,
         .version = std::string(cli::version()),

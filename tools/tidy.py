@@ -25,6 +25,10 @@ LAYERS = {
     'telemetry': ('ports domain base', 'spdlog/ fmt/ prometheus/'),
     'adapters/memory': ('ports domain base', ''),
     'adapters/sqlite': ('ports domain resilience telemetry base', 'sqlite3.h fmt/'),
+    'adapters/redis': ('ports domain resilience telemetry base', 'hiredis/ openssl/ fmt/'),
+    'adapters/postgres': ('ports domain resilience telemetry base', 'libpq-fe.h fmt/'),
+    'adapters/webhook': ('ports domain resilience telemetry base', 'curl/ openssl/ fmt/'),
+    'adapters/guarded': ('ports domain resilience telemetry base', ''),
     'http': ('app ports domain telemetry base', 'boost/ openssl/ fmt/'),
 }
 EVERYTHING = ('cli', 'main', 'wiring')

@@ -44,6 +44,7 @@ struct Order {
     Sequence sequence = 0;
     WallTime accepted_at;
     OrderStatus status = OrderStatus::processing;
+    Durability durability = Durability::disk;  ///< what it survives, as its buyer was told
 };
 
 /// A business "no". It is an answer: counted, never logged as an error, remembered under no key,

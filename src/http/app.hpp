@@ -35,9 +35,8 @@ struct OutcomeTotal {
 };
 
 struct ApiOptions {
-    std::int32_t quantity_max = 1000;  ///< units per order
-    bool key_required = false;         ///< idempotency.required
-    domain::Durability durability = domain::Durability::disk;
+    std::int32_t quantity_max = 1000;                       ///< units per order
+    bool key_required = false;                              ///< idempotency.required
     std::size_t order_body_max = std::size_t{64} * 1024;    ///< bytes
     std::size_t batch_body_max = std::size_t{1024} * 1024;  ///< bytes
     std::string version;

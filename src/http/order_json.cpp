@@ -282,7 +282,7 @@ std::expected<BatchBody, InputErrors> parse_batch(
     return std::move(form.body);
 }
 
-char* write_order(char* out, const domain::Order& order, domain::Durability durability) {
+char* write_order(char* out, const domain::Order& order) {
     out = write_text(out, R"({"orderId":")");
     order.id.write(out);
     out = write_text(out + order_id_size, R"(","userId":)");
@@ -298,13 +298,13 @@ char* write_order(char* out, const domain::Order& order, domain::Durability dura
     out = write_text(out, R"(,"acceptedAt":")");
     out = write_timestamp(out, order.accepted_at);
     out = write_text(out, R"(","durability":")");
-    out = write_text(out, domain::name(durability));
+    out = write_text(out, domain::name(order.durability));
     return write_text(out, R"("})");
 }
 
-void append_order(std::string& out, const domain::Order& order, domain::Durability durability) {
+void append_order(std::string& out, const domain::Order& order) {
     std::array<char, order_json_size_max> buffer;
-    char* end = write_order(buffer.data(), order, durability);
+    char* end = write_order(buffer.data(), order);
     FC_ASSERT(end <= buffer.data() + buffer.size());
     out.append(buffer.data(), end);
 }
@@ -317,13 +317,11 @@ void append_order_location(std::string& out, domain::OrderId id) {
     out.append(buffer.data(), end + order_id_size);
 }
 
-void append_order_page(
-    std::string& out, const ports::OrderPage& page, domain::Durability durability
-) {
+void append_order_page(std::string& out, const ports::OrderPage& page) {
     out += R"({"items":[)";
     for (const domain::Order& order : page.orders) {
         if (&order != page.orders.data()) out += ',';
-        append_order(out, order, durability);
+        append_order(out, order);
     }
     out += R"(],"nextCursor":)";
     if (page.next) {
@@ -345,13 +343,13 @@ BatchAnswer::BatchAnswer(std::string& out) : out_(out) {
     out_ += R"({"outcomes":[)";
 }
 
-void BatchAnswer::accepted(const domain::Accepted& accepted, domain::Durability durability) {
+void BatchAnswer::accepted(const domain::Accepted& accepted) {
     separate();
     out_ += R"({"status":202,"location":")";
     append_order_location(out_, accepted.order.id);
     out_ += accepted.replayed ? R"(","idempotentReplayed":true,"order":)"
                               : R"(","idempotentReplayed":false,"order":)";
-    append_order(out_, accepted.order, durability);
+    append_order(out_, accepted.order);
     out_ += '}';
 }
 

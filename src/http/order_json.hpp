@@ -51,18 +51,14 @@ inline constexpr std::size_t order_location_size = 51;   ///< bytes of "/api/v1/
 
 /// Writes `{orderId,userId,itemId,quantity,status,sequence,acceptedAt,durability}` and returns the
 /// end; `out` has room for order_json_size_max bytes.
-[[nodiscard]] char* write_order(
-    char* out, const domain::Order& order, domain::Durability durability
-);
-void append_order(std::string& out, const domain::Order& order, domain::Durability durability);
+[[nodiscard]] char* write_order(char* out, const domain::Order& order);
+void append_order(std::string& out, const domain::Order& order);
 
 /// `/api/v1/orders/{orderId}`
 void append_order_location(std::string& out, domain::OrderId id);
 
 /// `{items:[order...],nextCursor}`; nextCursor is null on the last page.
-void append_order_page(
-    std::string& out, const ports::OrderPage& page, domain::Durability durability
-);
+void append_order_page(std::string& out, const ports::OrderPage& page);
 
 /// `{count}`
 void append_count(std::string& out, std::uint64_t count);
@@ -74,7 +70,7 @@ public:
     /// `out` outlives this.
     explicit BatchAnswer(std::string& out);
 
-    void accepted(const domain::Accepted& accepted, domain::Durability durability);
+    void accepted(const domain::Accepted& accepted);
     void refused(const Problem& problem, const ProblemContext& context);
     /// Ends the body; nothing may follow.
     void close();

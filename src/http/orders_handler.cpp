@@ -40,14 +40,14 @@ std::expected<domain::OrderRequest, Problem> order_of(const Request& request, co
     return *order;
 }
 
-void answer_accepted(const domain::Accepted& accepted, const App& app, Response& response) {
+void answer_accepted(const domain::Accepted& accepted, Response& response) {
     response.status = 202;
     response.content_type = json_content_type;
     response.headers.append("Location: ");
     append_order_location(response.headers, accepted.order.id);
     response.headers.append("\r\n");
     if (accepted.replayed) response.headers.append("Idempotent-Replayed: true\r\n");
-    append_order(response.body, accepted.order, app.options.durability);
+    append_order(response.body, accepted.order);
 }
 
 /// What the status of a stored order is told by: it changes at most once.
@@ -86,7 +86,7 @@ void PlaceOrderEndpoint::answer(
         return answer_problem(request, problem(reply.error(), chance_of(request)), response);
     }
     if (const auto* yes = std::get_if<domain::Accepted>(&*reply)) {
-        return answer_accepted(*yes, app_, response);
+        return answer_accepted(*yes, response);
     }
     answer_problem(request, problem(std::get<domain::Rejected>(*reply)), response);
 }
@@ -145,7 +145,7 @@ Awaitable<Response> post_order_batch(const Request& request, IoThread& io, App& 
         } else if (!*reply) {
             answer.refused(problem(reply->error(), chance_of(request)), context);
         } else if (const auto* yes = std::get_if<domain::Accepted>(&**reply)) {
-            answer.accepted(*yes, app.options.durability);
+            answer.accepted(*yes);
         } else {
             answer.refused(problem(std::get<domain::Rejected>(**reply)), context);
         }
@@ -183,7 +183,7 @@ Awaitable<Response> get_order(const Request& request, IoThread& io, App& app) {
         co_return response;
     }
     response.content_type = json_content_type;
-    append_order(response.body, order, app.options.durability);
+    append_order(response.body, order);
     co_return response;
 }
 
@@ -200,7 +200,7 @@ Awaitable<Response> list_orders(const Request& request, IoThread& io, App& app) 
     if (!*page) co_return problem_response(request, problem(page->error(), chance_of(request)));
     Response response;
     response.content_type = json_content_type;
-    append_order_page(response.body, **page, app.options.durability);
+    append_order_page(response.body, **page);
     co_return response;
 }
 

@@ -519,6 +519,9 @@ Problem problem(ports::LedgerError error, std::uint64_t chance) {
         case ports::LedgerError::unavailable:
             return please_wait(WaitReason::storage_unavailable, chance);
         case ports::LedgerError::storage_full: return please_wait(WaitReason::storage_full, chance);
+        case ports::LedgerError::rebuilding: return please_wait(WaitReason::rebuilding, chance);
+        case ports::LedgerError::circuit_open: return please_wait(WaitReason::breaker_open, chance);
+        case ports::LedgerError::backlog: return please_wait(WaitReason::overloaded, chance);
         case ports::LedgerError::outcome_unknown: return problem(ProblemCode::outcome_unknown);
     }
     FC_UNREACHABLE();

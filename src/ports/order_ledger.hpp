@@ -19,6 +19,9 @@ enum class LedgerError : std::uint8_t {
     unavailable,      // nothing was written: the buyer waits and asks again
     storage_full,     // nothing was written, there is no room: the operator makes room, the buyer
                       // waits
+    rebuilding,       // nothing was written: what decides has lost its memory and gets it back
+    circuit_open,     // not even asked: what decides has failed too often lately
+    backlog,          // nothing was written: too much decided waits to be stored
     outcome_unknown,  // may be written: ask again with the same key, never decide anew
 };
 [[nodiscard]] std::string_view name(LedgerError error);

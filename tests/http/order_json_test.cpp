@@ -362,7 +362,7 @@ domain::Order an_order(std::string_view user, std::string_view item) {
 
 TEST(OrderJson, WritesAnOrderAsTheContractSays) {
     std::string out;
-    append_order(out, an_order("42", "ticket-a"), domain::Durability::disk);
+    append_order(out, an_order("42", "ticket-a"));
     EXPECT_EQ(
         out,
         R"({"orderId":"019ab12c-3d4e-7001-8203-040506070809","userId":42,"itemId":"ticket-a",)"
@@ -391,7 +391,7 @@ TEST(OrderJson, WritesCanonicalIntegersAsNumbers) {
 
     for (const auto& row : rows) {
         std::string out;
-        append_order(out, an_order(row.id, "1"), domain::Durability::redis);
+        append_order(out, an_order(row.id, "1"));
         EXPECT_NE(out.find(R"("userId":)" + row.expect + ","), std::string::npos) << out;
     }
 }
@@ -402,7 +402,8 @@ TEST(OrderJson, TheLongestOrderFitsItsBuffer) {
     order.sequence = std::numeric_limits<domain::Sequence>::max();
     order.accepted_at = domain::WallTime::max();
     std::string out;
-    append_order(out, order, domain::Durability::database);
+    order.durability = domain::Durability::database;
+    append_order(out, order);
     EXPECT_LE(out.size(), order_json_size_max);
     EXPECT_NO_THROW(boost::json::parse(out));
 }
@@ -410,7 +411,7 @@ TEST(OrderJson, TheLongestOrderFitsItsBuffer) {
 TEST(OrderJson, WhatIsWrittenCanBeOrderedAgain) {
     for (const std::string id : {"42", "u-1", "-9223372036854775808", "007"}) {
         std::string out;
-        append_order(out, an_order(id, id), domain::Durability::disk);
+        append_order(out, an_order(id, id));
         const boost::json::value read = boost::json::parse(out);
         const auto again = parse_order(order_with(
             boost::json::serialize(read.at("userId")),
@@ -425,12 +426,12 @@ TEST(OrderJson, WhatIsWrittenCanBeOrderedAgain) {
 
 TEST(OrderJson, WritesPagesWithTheNextCursor) {
     std::string out;
-    append_order_page(out, {}, domain::Durability::disk);
+    append_order_page(out, {});
     EXPECT_EQ(out, R"({"items":[],"nextCursor":null})");
 
     const domain::Order order = an_order("1", "2");
     out.clear();
-    append_order_page(out, {.orders = {order, order}, .next = order.id}, domain::Durability::disk);
+    append_order_page(out, {.orders = {order, order}, .next = order.id});
     const boost::json::value page = boost::json::parse(out);
     EXPECT_EQ(page.at("items").as_array().size(), 2U);
     const auto cursor = parse_cursor(std::string{page.at("nextCursor").as_string()});
@@ -452,9 +453,9 @@ TEST(BatchJson, AnswersEachOrderInItsPlace) {
     std::string out;
     BatchAnswer answer{out};
     const ProblemContext context{.instance = "/api/v1/orders:batch", .trace_id = "t"};
-    answer.accepted({.order = an_order("1", "2"), .replayed = true}, domain::Durability::disk);
+    answer.accepted({.order = an_order("1", "2"), .replayed = true});
     answer.refused(problem(domain::Rejected{.why = domain::Rejection::sold_out}), context);
-    answer.accepted({.order = an_order("3", "4")}, domain::Durability::disk);
+    answer.accepted({.order = an_order("3", "4")});
     answer.close();
 
     const boost::json::value read = boost::json::parse(out);

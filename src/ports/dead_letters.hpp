@@ -1,0 +1,165 @@
+// src/ports/dead_letters.hpp - the port that keeps events which could not be delivered
+#pragma once
+
+#include "domain/event.hpp"
+#include "ports/event_sink.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace firstcome::ports {
+
+enum class DeadLetterStatus : std::uint8_t {
+    retrying,   // will be tried again by itself
+    dead,       // attempts used up: waits for a person
+    resolved,   // delivered after all
+    discarded,  // given up by a person; its units go back, once
+};
+[[nodiscard]] std::string_view name(DeadLetterStatus status);
+[[nodiscard]] std::optional<DeadLetterStatus> dead_letter_status_from(std::string_view text);
+
+enum class DeadLetterError : std::uint8_t {
+    unavailable,  // nothing is changed that was not told: try again later
+    not_found,    // no such entry or task
+    in_the_way,   // it is being tried right now, is settled already, or another redrive runs
+};
+[[nodiscard]] std::string_view name(DeadLetterError error);
+
+using DeadLetterId = std::int64_t;
+
+struct DeadLetter {
+    DeadLetterId id = 0;
+    std::string consumer;  ///< the sink that refused it: `orders`, `webhook`
+    domain::Event event;
+    Cause cause = Cause::invalid;
+    std::string last_error;
+    unsigned attempts = 0;
+    domain::WallTime first_failure;
+    domain::WallTime last_failure;
+    std::optional<domain::WallTime> next_attempt;  ///< retrying only
+    DeadLetterStatus status = DeadLetterStatus::retrying;
+};
+
+/// What is asked for; what is not set matches everything.
+struct DeadLetterFilter {
+    std::optional<DeadLetterStatus> status;
+    std::optional<Cause> cause;
+    std::optional<domain::ItemId> item;
+    std::optional<std::string> consumer;
+};
+
+struct DeadLetterPage {
+    std::vector<DeadLetter> entries;  ///< newest first
+    std::optional<DeadLetterId> next;
+    std::uint64_t total = 0;  ///< all that match the filter
+};
+
+/// What is open (retrying or dead), for metrics, health and the stock figures.
+struct DeadLetterTotals {
+    std::uint64_t retrying = 0;
+    std::uint64_t dead = 0;
+    std::optional<domain::WallTime> oldest;  ///< first failure of the oldest open entry
+    std::map<Cause, std::uint64_t> by_cause;
+    /// Units of open entries of the consumer `orders`, by item: reserved until resolved or given
+    /// up.
+    std::map<domain::ItemId, domain::Units> units;
+};
+
+struct RedriveTask {
+    std::int64_t id = 0;
+    DeadLetterFilter filter;
+    unsigned per_second = 0;  ///< entries a second at most
+    std::string status;       ///< `running`, `done`, `cancelled`
+    std::uint64_t moved = 0;  ///< entries made due so far
+    std::uint64_t total = 0;  ///< entries that matched when it began
+    domain::WallTime started_at;
+    std::optional<domain::WallTime> ended_at;
+};
+
+/// A table of failed events. Many nodes may use it at once: each entry is tried by one at a time.
+///
+/// Errors   as in DeadLetterError
+/// Thread   any one at a time per object
+class DeadLetters {
+public:
+    DeadLetters() = default;
+    DeadLetters(const DeadLetters&) = delete;
+    DeadLetters& operator=(const DeadLetters&) = delete;
+    virtual ~DeadLetters() = default;
+
+    template <typename T>
+    using Result = std::expected<T, DeadLetterError>;
+
+    /// Keeps the event; parking the same event of the same consumer again changes nothing.
+    [[nodiscard]] virtual Result<void> park(
+        const domain::Event& event,
+        std::string_view consumer,
+        const DeliveryFailure& failure,
+        domain::WallTime now,
+        domain::WallTime next_attempt
+    ) = 0;
+
+    /// Entries whose time has come, oldest first; each is this caller's alone until `claim_until`.
+    [[nodiscard]] virtual Result<std::vector<DeadLetter>> claim_due(
+        std::string_view consumer,
+        domain::WallTime now,
+        domain::WallTime claim_until,
+        std::size_t max
+    ) = 0;
+
+    /// A claimed entry was delivered.
+    [[nodiscard]] virtual Result<void> resolve(DeadLetterId id, domain::WallTime now) = 0;
+
+    /// A claimed entry failed again. `counts`: uses up an attempt. No `next_attempt`: it is dead.
+    [[nodiscard]] virtual Result<void> failed_again(
+        DeadLetterId id,
+        const DeliveryFailure& failure,
+        bool counts,
+        domain::WallTime now,
+        std::optional<domain::WallTime> next_attempt
+    ) = 0;
+
+    [[nodiscard]] virtual Result<std::optional<DeadLetter>> find(DeadLetterId id) = 0;
+    [[nodiscard]] virtual Result<DeadLetterPage> list(
+        const DeadLetterFilter& filter, std::size_t limit, std::optional<DeadLetterId> below
+    ) = 0;
+    [[nodiscard]] virtual Result<DeadLetterTotals> totals() = 0;
+
+    /// A person wants it tried again now, with a fresh set of attempts.
+    [[nodiscard]] virtual Result<DeadLetter> retry(DeadLetterId id, domain::WallTime now) = 0;
+
+    /// Gives the entry up, once: decided here, with an audit row; what must be given back is then
+    /// `undone`. in_the_way: it is being tried, or settled.
+    [[nodiscard]] virtual Result<DeadLetter> discard(
+        DeadLetterId id, std::string_view reason, std::string_view who, domain::WallTime now
+    ) = 0;
+    /// Discarded entries whose units are not known to be back yet; also after a crash in between.
+    [[nodiscard]] virtual Result<std::vector<DeadLetter>> undone(std::size_t max) = 0;
+    /// The units of this discarded entry are back (or there were none to give).
+    [[nodiscard]] virtual Result<void> compensated(DeadLetterId id) = 0;
+
+    /// Starts making dead entries due again, slowly. in_the_way: one runs already.
+    [[nodiscard]] virtual Result<RedriveTask> start_redrive(
+        const DeadLetterFilter& filter, unsigned per_second, domain::WallTime now
+    ) = 0;
+    /// Makes up to `max` more entries of the running task due; nothing: no task runs.
+    [[nodiscard]] virtual Result<std::optional<RedriveTask>> continue_redrive(
+        std::size_t max, domain::WallTime now
+    ) = 0;
+    [[nodiscard]] virtual Result<RedriveTask> cancel_redrive(
+        std::int64_t task, domain::WallTime now
+    ) = 0;
+    [[nodiscard]] virtual Result<RedriveTask> redrive(std::int64_t task) = 0;
+    /// The newest tasks first, at most 100.
+    [[nodiscard]] virtual Result<std::vector<RedriveTask>> redrives() = 0;
+};
+
+}  // namespace firstcome::ports
