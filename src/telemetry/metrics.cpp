@@ -181,7 +181,7 @@ void Metrics::invariant_violated() {
 std::vector<OutcomeCount> Metrics::outcomes() const {
     std::vector<OutcomeCount> out{{"accepted", 0}, {"replayed", 0}};
     for (const auto why : domain::rejections) out.push_back({domain::name(why), 0});
-    for (const auto error : ledger_errors) out.push_back({ports::name(error), 0});
+    for (const auto error : ports::ledger_errors) out.push_back({ports::name(error), 0});
     FC_ASSERT(out.size() == outcome_count);
     for (const auto& lane : lanes_) {
         for (std::size_t at = 0; at < outcome_count; ++at) {

@@ -71,7 +71,14 @@ TEST_F(MetricsTest, HasEveryOutcomeFromTheStart) {
         EXPECT_EQ(value("firstcome_orders_total{outcome=\"" + name + "\"}"), "0") << name;
     }
     for (const char* name :
-         {"accepted", "replayed", "unavailable", "storage_full", "outcome_unknown"}) {
+         {"accepted",
+          "replayed",
+          "unavailable",
+          "storage_full",
+          "rebuilding",
+          "circuit_open",
+          "backlog",
+          "outcome_unknown"}) {
         EXPECT_EQ(value(std::string{"firstcome_orders_total{outcome=\""} + name + "\"}"), "0");
     }
     for (const char* name : {"replayed", "reused", "in_progress"}) {
