@@ -141,7 +141,7 @@ private:
     void run();
     void run_asked();
     void finish_discards();
-    void compensate(const ports::DeadLetter& entry);
+    bool compensate(const ports::DeadLetter& entry);
     void try_due(Consumer& consumer);
     bool try_one(Consumer& consumer, const ports::DeadLetter& entry);
     bool refused(
@@ -150,7 +150,7 @@ private:
     void continue_redrive();
     void read_totals();
     void counted(DeskAction action, ports::Cause cause);
-    void fault();
+    bool fault(ports::DeadLetterError error);
 
     DeskOptions options_;
     DeskParts parts_;
@@ -160,12 +160,15 @@ private:
     std::atomic<bool> closed_{false};
     std::thread thread_;
 
-    /// How fast the running redrive may go; see continue_redrive.
+    /// How fast the running redrive may go: see continue_redrive.
     struct Pace {
         std::int64_t task = 0;
-        double tokens = 0;
+        double per_second = 0;
+        double tokens = 0;  ///< entries that may be moved; below 0: others moved too many
         std::uint64_t moved = 0;
         base::MonotonicTime as_of{};
+
+        [[nodiscard]] double tokens_at(base::MonotonicTime now) const;
     };
 
     std::optional<Pace> pace_;

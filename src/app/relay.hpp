@@ -91,10 +91,11 @@ public:
     /// Thread   the one that called start
     std::uint64_t drain(base::MonotonicTime deadline);
 
-    /// From now on an empty outbox is not listened to: for those who drain by calling step.
+    /// From now on an empty outbox is not listened to, and no sink call begins after the deadline:
+    /// what `drain` does, for those who call `step` themselves.
     ///
     /// Thread   any
-    void hurry() { hurry_.store(true, std::memory_order_relaxed); }
+    void hurry(base::MonotonicTime deadline);
 
     /// Thread   any
     [[nodiscard]] RelayCounts counts() const;
@@ -114,8 +115,10 @@ private:
     Settled settle(std::span<const domain::Event> batch);
     ports::Delivery deliver(std::span<const domain::Event> events);
     bool park(const domain::Event& event, const ports::DeliveryFailure& failure);
-    RelayStep after_fault(RelayStep step);
-    RelayStep after_outbox_fault(ports::OutboxError error, RelayStep step);
+    void end_backoff();
+    RelayStep rest_after_fault(RelayStep step);
+    RelayStep rest_after(ports::OutboxError error, RelayStep step);
+    [[nodiscard]] bool too_late() const;
     void run();
 
     RelayOptions options_;
@@ -124,8 +127,7 @@ private:
     resilience::Backoff backoff_;
     base::Doorbell bell_;
     std::atomic<bool> hurry_{false};
-    std::atomic<bool> draining_{false};
-    std::atomic<std::int64_t> deadline_ns_{0};
+    std::atomic<std::int64_t> deadline_ns_{0};  // read only after hurry_
     std::thread thread_;
 
     std::atomic<std::uint64_t> batches_{0};
