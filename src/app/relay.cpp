@@ -70,8 +70,7 @@ RelayStep Relay::step() {
     step.rest = backoff_.left(ends_.clock.monotonic());
     if (step.rest.count() > 0) return step;
 
-    const bool hurry = hurry_.load(std::memory_order_acquire);
-    const auto wait = hurry ? std::chrono::milliseconds{} : options_.pull_wait;
+    const auto wait = drain_.is_set() ? std::chrono::milliseconds{} : options_.pull_wait;
     const auto pulled = ends_.outbox.pull(options_.batch_max, wait);
     if (!pulled) return rest_after(pulled.error(), step);
     if (pulled->empty()) {
@@ -95,7 +94,7 @@ RelayStep Relay::step() {
 Relay::Settled Relay::settle(std::span<const domain::Event> batch) {
     Window window{batch.size()};
     std::size_t done = 0;
-    while (done < batch.size() && !too_late()) {
+    while (done < batch.size() && !drain_.has_passed(ends_.clock.monotonic())) {
         const auto part = batch.subspan(done, window.next(done, batch.size()));
         const ports::Delivery delivery = deliver(part);
         done += delivery.delivered;
@@ -165,15 +164,8 @@ RelayStep Relay::rest_after(ports::OutboxError error, RelayStep step) {
     return rest_after_fault(step);
 }
 
-bool Relay::too_late() const {
-    if (!hurry_.load(std::memory_order_acquire)) return false;
-    return ends_.clock.monotonic().time_since_epoch().count() >=
-           deadline_ns_.load(std::memory_order_relaxed);
-}
-
 void Relay::hurry(base::MonotonicTime deadline) {
-    deadline_ns_.store(deadline.time_since_epoch().count(), std::memory_order_relaxed);
-    hurry_.store(true, std::memory_order_release);
+    drain_.set(deadline);
 }
 
 void Relay::start() {
@@ -189,19 +181,11 @@ std::uint64_t Relay::drain(base::MonotonicTime deadline) {
 }
 
 void Relay::run() {
-    while (true) {
-        const bool draining = hurry_.load(std::memory_order_acquire);
-        if (draining && too_late()) return;
+    while (!drain_.has_passed(ends_.clock.monotonic())) {
+        const bool draining = drain_.is_set();
         const RelayStep done = step();
         if (draining && (done.empty || done.not_ours)) return;
-        if (done.rest.count() == 0) continue;
-        std::chrono::nanoseconds rest = done.rest;
-        if (draining) {
-            const base::MonotonicTime deadline{
-                std::chrono::nanoseconds{deadline_ns_.load(std::memory_order_relaxed)}};
-            rest = std::clamp(deadline - ends_.clock.monotonic(), std::chrono::nanoseconds{}, rest);
-        }
-        bell_.rest(rest);
+        if (done.rest.count() > 0) bell_.rest(drain_.shorten(done.rest, ends_.clock.monotonic()));
     }
 }
 

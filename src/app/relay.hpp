@@ -1,6 +1,7 @@
 // src/app/relay.hpp - one outbox to one sink: in order, at least once, around what is refused
 #pragma once
 
+#include "app/drain_deadline.hpp"
 #include "base/doorbell.hpp"
 #include "base/entropy.hpp"
 #include "base/time.hpp"
@@ -118,7 +119,6 @@ private:
     void end_backoff();
     RelayStep rest_after_fault(RelayStep step);
     RelayStep rest_after(ports::OutboxError error, RelayStep step);
-    [[nodiscard]] bool too_late() const;
     void run();
 
     RelayOptions options_;
@@ -126,8 +126,7 @@ private:
     DeliveredObserver observer_;
     resilience::Backoff backoff_;
     base::Doorbell bell_;
-    std::atomic<bool> hurry_{false};
-    std::atomic<std::int64_t> deadline_ns_{0};  // read only after hurry_
+    DrainDeadline drain_;
     std::thread thread_;
 
     std::atomic<std::uint64_t> batches_{0};
