@@ -42,6 +42,8 @@ std::string told(const Failure& failure) {
     return "Redis: " + failure.text + advice(failure);
 }
 
+}  // namespace
+
 std::string complaint_about(const Server& server) {
     const std::string at = "the Redis at " + text_of(server.address);
     if (major_version(server.version) < version_min) {
@@ -55,8 +57,6 @@ std::string complaint_about(const Server& server) {
     }
     return "";
 }
-
-}  // namespace
 
 ServerCheck check_server(Connection& connection) {
     ServerCheck check;
