@@ -32,8 +32,8 @@ enum class SqlError : std::uint8_t {
 
 struct SqlFailure {
     SqlError error = SqlError::unavailable;
-    std::string sqlstate;  ///< five characters; empty: the server did not say it
-    std::string text;      ///< the server's or libpq's words, never with the password
+    std::string sqlstate{};  ///< five characters; empty: the server did not say it
+    std::string text{};      ///< the server's or libpq's words, never with the password
 };
 
 template <typename T>
@@ -156,7 +156,6 @@ private:
     );
     [[nodiscard]] Result<Rows> simple(const char* sql, Deadline deadline, Loss loss);
     [[nodiscard]] Result<Rows> answer(Deadline deadline, Loss loss);
-    [[nodiscard]] Result<void> flush(Deadline deadline);
     [[nodiscard]] bool wait(bool for_writing, Deadline deadline);
     [[nodiscard]] SqlFailure broken(Loss loss, std::string_view what);
     [[nodiscard]] SqlFailure failure_of(const pg_result* result, Loss loss);
@@ -165,6 +164,7 @@ private:
     std::unique_ptr<pg_conn, Finish> connection_;
     std::unordered_map<std::string, std::string> statements_;  // text -> name
     std::uint64_t session_ = 0;
+    bool in_transaction_ = false;
 };
 
 /// Rolls back unless it was committed.

@@ -17,8 +17,8 @@ CREATE TABLE epochs (
 ) WITH (fillfactor = 50);
 
 -- sold: units of stored live orders. compensating: units of failed ones not known to be back yet.
--- orders: their highest sequence. movement: the last row of stock_movements. A row with movement 0
--- was made by an order whose item nobody had set here.
+-- orders: their highest sequence. movement: the last row of stock_movements; 0: nobody set the item
+-- here, its orders made the row, and it has as many units as they took.
 CREATE TABLE items (
     item_id        text PRIMARY KEY,
     shard          smallint NOT NULL CHECK (shard BETWEEN 0 AND 63),
@@ -32,7 +32,7 @@ CREATE TABLE items (
     orders         bigint NOT NULL DEFAULT 0 CHECK (orders >= 0),
     movement       bigint NOT NULL DEFAULT 0,
     as_of          timestamptz NOT NULL,
-    CHECK (initial + restocked >= 0),
+    CHECK (sold + compensating <= initial + restocked),   -- the last word against selling twice
     CHECK (opens_at < closes_at)
 ) WITH (fillfactor = 50);                  -- updated with every batch: room for HOT updates
 CREATE INDEX items_shard ON items (shard);
@@ -131,7 +131,8 @@ CREATE INDEX failed_order_events_open ON failed_order_events (item_id)
     WHERE status IN ('retrying', 'dead');
 CREATE INDEX failed_order_events_undone ON failed_order_events (id)
     WHERE status = 'discarded' AND NOT compensated;
-CREATE INDEX failed_order_events_order ON failed_order_events (order_id);
+CREATE INDEX failed_order_events_item ON failed_order_events (item_id, sequence)
+    WHERE consumer = 'orders';
 CREATE INDEX failed_order_events_user ON failed_order_events (user_id, order_id DESC);
 
 -- Dead entries made due again, slowly. last_entry: moved up to here; due_at: when the next may be.
