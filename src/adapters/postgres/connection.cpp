@@ -2,6 +2,7 @@
 #include "adapters/postgres/connection.hpp"
 
 #include "base/assert.hpp"
+#include "telemetry/log.hpp"
 
 #include <fmt/core.h>
 #include <libpq-fe.h>
@@ -73,7 +74,8 @@ std::string session_settings(const ConnectionOptions& options) {
     return fmt::format(
         "SET statement_timeout = {}; SET lock_timeout = {}; "
         "SET idle_in_transaction_session_timeout = {}; SET idle_session_timeout = {}; "
-        "SET synchronous_commit = on; SET TimeZone = 'UTC'; SET client_min_messages = error",
+        "SET synchronous_commit = on; SET TimeZone = 'UTC'; SET client_min_messages = error; "
+        "SET plan_cache_mode = force_generic_plan",
         server_timeout(options.call_timeout).count(),
         std::min(server_timeout(options.call_timeout), options.lock_timeout).count(),
         (2 * options.call_timeout).count(),
@@ -153,8 +155,12 @@ Result<void> Connection::connect() {
     auto connected = wait_connected(deadline);
     if (!connected) {
         connection_.reset();
+        if (!std::exchange(said_lost_, true)) {
+            log::warn("PostgreSQL cannot be reached", {{"error", connected.error().text}});
+        }
         return connected;
     }
+    if (std::exchange(said_lost_, false)) log::info("PostgreSQL is reached again");
     PQsetErrorVerbosity(connection_.get(), PQERRORS_DEFAULT);
     PQsetnonblocking(connection_.get(), 1);
     ++session_;
@@ -190,6 +196,10 @@ Result<Rows> Connection::read(std::string_view sql, std::initializer_list<Param>
 
 Result<Rows> Connection::write(std::string_view sql, std::initializer_list<Param> params) {
     return run(sql, {params.begin(), params.size()}, Loss::unknown);
+}
+
+Result<Rows> Connection::write(std::string_view sql, std::span<const Param> params) {
+    return run(sql, params, Loss::unknown);
 }
 
 Result<void> Connection::script(const std::string& sql) {
@@ -338,6 +348,7 @@ SqlFailure Connection::broken(Loss loss, std::string_view what) {
     if (PQstatus(connection_.get()) == CONNECTION_BAD) {
         text = trimmed(PQerrorMessage(connection_.get()));
     }
+    log::warn("a session with PostgreSQL broke", {{"error", text}});
     close();
     return {
         .error = loss == Loss::unknown ? SqlError::outcome_unknown : SqlError::unavailable,

@@ -117,6 +117,7 @@ public:
     [[nodiscard]] Result<Rows> write(
         std::string_view sql, std::initializer_list<Param> params = {}
     );
+    [[nodiscard]] Result<Rows> write(std::string_view sql, std::span<const Param> params);
     /// Several statements without parameters, as one transaction unless one is open: migrations.
     [[nodiscard]] Result<void> script(const std::string& sql);
 
@@ -165,6 +166,7 @@ private:
     std::unordered_map<std::string, std::string> statements_;  // text -> name
     std::uint64_t session_ = 0;
     bool in_transaction_ = false;
+    bool said_lost_ = false;  // said once in the log until it is back
 };
 
 /// Rolls back unless it was committed.

@@ -97,6 +97,8 @@ RecordError record_error(const SqlFailure& failure, std::string_view attempted) 
         "PostgreSQL refused",
         {{"attempted", attempted}, {"sqlstate", failure.sqlstate}, {"error", failure.text}}
     );
+    // 23505: two did the same at the same time; asked again, the later one sees the earlier.
+    if (failure.sqlstate == "23505") return RecordError::unavailable;
     const bool broken = failure.sqlstate.starts_with("22") || failure.sqlstate.starts_with("23");
     return broken ? RecordError::corrupt : RecordError::unavailable;
 }
@@ -263,7 +265,7 @@ ports::SystemOfRecord::Result<void> Record::keys(
                          "WHERE consumer = 'orders' AND event_type = 'order.accepted' "
                          "AND event_id > $1 AND shard = $2 AND key IS NOT NULL "
                          "AND accepted_at >= $3 AND status IN ('retrying', 'dead') "
-                         "AND $4 > 0 ORDER BY event_id LIMIT $4"
+                         "ORDER BY event_id LIMIT $4"
                        : "SELECT " FC_ORDER_COLUMNS
                          ", key FROM orders "
                          "WHERE order_id > $1 AND shard = $2 AND key IS NOT NULL "
