@@ -221,6 +221,8 @@ SentinelServer::SentinelServer(const RedisServer& master) : port_(free_port()) {
                         << "sentinel failover-timeout mymaster 2000\n";
     const std::string log = (dir_.path() / "sentinel.log").string();
     program_.start({"redis-sentinel", file, "--dir", dir_.path().string()}, port_, log);
+    // It would ask about replicas every ten seconds.
+    cli({"SENTINEL", "DEBUG", "info-period", "100", "ask-period", "100"});
 }
 
 std::string SentinelServer::cli(const std::vector<std::string>& words) const {

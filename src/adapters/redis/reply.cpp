@@ -70,7 +70,8 @@ std::string_view code_of(std::string_view error_text) {
     return error_text.substr(0, error_text.find(' '));
 }
 
-ReplyReader::ReplyReader() : reader_(redisReaderCreateWithFunctions(&functions)) {
+ReplyReader::ReplyReader(std::size_t bytes_max)
+    : reader_(redisReaderCreateWithFunctions(&functions)), bytes_max_(bytes_max) {
     reader_->maxbuf = kept_buffer_bytes;
 }
 
@@ -88,7 +89,7 @@ std::expected<std::optional<Reply>, std::string> ReplyReader::next() {
     if (redisReaderGetReply(reader_.get(), &made) != REDIS_OK) {
         return std::unexpected(std::string("not Redis: ") + reader_->errstr);
     }
-    if (made == nullptr && unfinished_bytes_ > reply_bytes_max) {
+    if (made == nullptr && unfinished_bytes_ > bytes_max_) {
         return std::unexpected("the answer is too long");
     }
     if (made == nullptr) return std::nullopt;

@@ -93,7 +93,9 @@ Opened Stream::shake_hands(const Deadline& deadline) {
         if (done == 1) return {};
         const short events = lacking(done);
         if (events == 0) return std::unexpected(tls_failure(session_.get()));
-        if (Opened waited = wait(events, deadline); !waited) return waited;
+        if (Opened waited = wait(events, deadline); !waited) {
+            return std::unexpected("TLS: " + waited.error());
+        }
     }
 }
 

@@ -16,7 +16,9 @@ namespace {
 using test::RedisServer;
 
 ServerCheck check(const std::string& url) {
-    Connection connection(options_for(url), real_clock);
+    ConnectionOptions options = options_for(url);
+    options.connect_timeout = 200ms;
+    Connection connection(options, real_clock);
     return check_server(connection);
 }
 
@@ -64,9 +66,9 @@ TEST(CheckServer, SaysWhatToChange) {
 }
 
 TEST(CheckServer, NamesTheRightsThatAUserLacks) {
-    const RedisServer redis(
-        {"--user", "blind on >p ~* +@all -info", "--user", "mute on >p ~* +@all -eval -evalsha"}
-    );
+    const RedisServer redis;
+    redis.cli({"ACL", "SETUSER", "blind", "on", ">p", "~*", "+@all", "-info"});
+    redis.cli({"ACL", "SETUSER", "mute", "on", ">p", "~*", "+@all", "-eval", "-evalsha"});
     const std::string blind = error_of("redis://blind:p@" + local(redis.port()));
     EXPECT_TRUE(blind.contains("NOPERM") && blind.contains("+info")) << blind;
     const std::string mute = error_of("redis://mute:p@" + local(redis.port()));

@@ -216,7 +216,9 @@ TEST(Connection, DoesNotWriteToAMasterThatWasDemoted) {
 }
 
 TEST(Connection, LogsInByPasswordOrByUser) {
-    RedisServer redis({"--user", "default on >secret ~* +@all", "--user", "shop on >s%: ~* +@all"});
+    RedisServer redis;
+    redis.cli({"ACL", "SETUSER", "shop", "on", ">s%:", "~*", "+@all"});
+    redis.cli({"CONFIG", "SET", "requirepass", "secret"});
     const std::string host = local(redis.port());
     for (const std::string good : {"redis://:secret@", "redis://shop:s%25%3a@"}) {
         Connection connection(options_for(good + host), real_clock);

@@ -123,6 +123,7 @@ TEST(Tls, TellsPlainAndTlsPortsApart) {
     const TlsServer server("IP:127.0.0.1");
     ConnectionOptions options = server.options();
     options.url.addresses.front().port = server.redis.port();
+    options.connect_timeout = 200ms;
     EXPECT_TRUE(failure_of(options).contains("TLS:"));
     EXPECT_NE(failure_of(options_for("redis://" + local(server.port))), "");
 }
