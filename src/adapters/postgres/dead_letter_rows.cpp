@@ -150,11 +150,11 @@ std::string storable(std::string_view text) {
 }
 
 ports::DeadLetterError report(const SqlFailure& failure, std::string_view attempted) {
-    const std::string text = "dead letters: cannot " + std::string(attempted);
     if (failure.error == SqlError::refused) {
-        log::error(text, {{"sqlstate", failure.sqlstate}, {"error", failure.text}});
-    } else {
-        log::warn(text, {{"reason", name(failure.error)}, {"error", failure.text}});
+        log::error(
+            "dead letters: cannot " + std::string(attempted),
+            {{"sqlstate", failure.sqlstate}, {"error", failure.text}}
+        );
     }
     return ports::DeadLetterError::unavailable;
 }

@@ -53,7 +53,8 @@ struct FilterTexts {
 /// 1,000 bytes of it. What a consumer answered must not keep its event from being parked.
 [[nodiscard]] std::string storable(std::string_view text);
 
-/// What a failure means to the caller; told in the log, since it is nowhere else.
+/// What a failure means to the caller. A refusal is told in the log; of an outage the connection
+/// speaks.
 [[nodiscard]] ports::DeadLetterError report(const SqlFailure& failure, std::string_view attempted);
 
 }  // namespace firstcome::postgres
