@@ -310,6 +310,11 @@ TEST(CircuitBreaker, ASmallWindowNeedsNoMoreCallsThanItHolds) {
         {"fail*20 wait*2000 take refused", half_open, "one at a time"},
     };
     expect_rows(one_may_try, {.permitted_number_of_calls_in_half_open_state = 1});
+    const Row only_all_may_be_slow[] = {
+        {"ok*20 slow*20", closed, "half are slow"},
+        {"fail*20 wait*2000 ok take wait*5000", open, "what does not answer fails, too"},
+    };
+    expect_rows(only_all_may_be_slow, {.slow_call_rate_threshold = 100});
 }
 
 TEST(CircuitBreaker, SpreadsItsWaitsByAFifthEachWay) {
