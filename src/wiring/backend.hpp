@@ -2,10 +2,12 @@
 // behind
 #pragma once
 
+#include "app/dead_letter_desk.hpp"
 #include "app/order_lane.hpp"
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "config/config.hpp"
+#include "ports/breaker_board.hpp"
 #include "ports/order_ledger.hpp"
 #include "ports/order_store.hpp"
 
@@ -46,6 +48,11 @@ public:
 
     /// The lanes take orders from now on: starts what runs behind them.
     [[nodiscard]] virtual Result<void> start(std::span<app::OrderLane* const> lanes) = 0;
+
+    /// Who looks after what could not be delivered; null: nothing is delivered to anybody.
+    [[nodiscard]] virtual app::DeadLetterDesk* desk() = 0;
+
+    [[nodiscard]] virtual ports::BreakerBoard& breakers() = 0;
 
     /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
     [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;

@@ -1,11 +1,15 @@
 // src/wiring/embedded.cpp - the embedded mode: lanes over SQLite files in a directory of their own
 #include "adapters/sqlite/data_dir.hpp"
+#include "adapters/sqlite/dead_letters.hpp"
+#include "adapters/sqlite/event_outbox.hpp"
 #include "adapters/sqlite/ledger.hpp"
 #include "adapters/sqlite/store.hpp"
 #include "base/assert.hpp"
 #include "base/entropy.hpp"
 #include "telemetry/log.hpp"
 #include "wiring/backend.hpp"
+#include "wiring/breakers.hpp"
+#include "wiring/events.hpp"
 
 #include <chrono>
 #include <memory>
@@ -21,7 +25,10 @@ namespace {
 class Embedded final : public Backend {
 public:
     Embedded(const config::Config& config, const base::Clock& clock)
-        : config_(config), clock_(clock) {}
+        : config_(config),
+          clock_(clock),
+          breakers_(config.breaker, clock),
+          events_(config, clock, breakers_) {}
 
     [[nodiscard]] Result<void> open() override;
     [[nodiscard]] std::vector<ports::OrderLedger*> ledgers() override;
@@ -31,7 +38,13 @@ public:
 
     [[nodiscard]] Result<void> start(std::span<app::OrderLane* const> lanes) override;
 
-    [[nodiscard]] std::uint64_t drain(base::MonotonicTime) override { return 0; }
+    [[nodiscard]] app::DeadLetterDesk* desk() override { return events_.desk(); }
+
+    [[nodiscard]] ports::BreakerBoard& breakers() override { return breakers_.board(); }
+
+    [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override {
+        return events_.drain(deadline);
+    }
 
     void rest() override;
 
@@ -43,6 +56,8 @@ private:
     std::optional<base::KeyedHash> hash_;
     std::vector<std::unique_ptr<base::SystemEntropy>> lane_entropy_;
     std::vector<std::unique_ptr<sqlite::Ledger>> ledgers_;
+    Breakers breakers_;
+    Events events_;
 };
 
 Backend::Result<void> Embedded::open() {
@@ -91,8 +106,24 @@ Backend::Result<std::vector<std::unique_ptr<ports::OrderStore>>> Embedded::open_
     return stores;
 }
 
-Backend::Result<void> Embedded::start(std::span<app::OrderLane* const>) {
-    return dir_->mark_running();
+// Events are read from the lanes' own files, so without a webhook there is nothing to run.
+Backend::Result<void> Embedded::start(std::span<app::OrderLane* const> lanes) {
+    if (auto marked = dir_->mark_running(); !marked || !events_.has_webhook()) return marked;
+    auto open_letters = [this]() -> Result<std::unique_ptr<ports::DeadLetters>> {
+        return sqlite::DeadLetters::open(dir_->path(), stop_at_once);
+    };
+    auto open_outbox = [this]() -> Result<std::unique_ptr<ports::Outbox>> {
+        return sqlite::EventOutbox::open(
+            {.from_beginning = config_.webhook.from_beginning,
+             .stock_low_percent = config_.alerts.stock_low_percent},
+            *dir_,
+            clock_,
+            *hash_
+        );
+    };
+    auto opened = events_.open(open_letters, open_outbox, release_on({lanes.begin(), lanes.end()}));
+    if (opened) events_.start();
+    return opened;
 }
 
 // The orders are durable already; this only makes the next start quicker and the files plain.
