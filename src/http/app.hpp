@@ -1,6 +1,7 @@
 // src/http/app.hpp - what the handlers stand on: built by wiring, outlives every request
 #pragma once
 
+#include "app/dead_letter_desk.hpp"
 #include "app/find_order.hpp"
 #include "app/place_order.hpp"
 #include "app/service_state.hpp"
@@ -52,6 +53,7 @@ struct App {
     const base::KeyedHash& hash;
     const AdminToken& admin_token;
     const app::ServiceState& state;
+    app::DeadLetterDesk* dead_letters = nullptr;  ///< null: none are kept
 
     std::function<std::string()> metrics_text;
     std::string_view metrics_content_type;
