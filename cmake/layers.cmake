@@ -65,3 +65,33 @@ inline constexpr std::string_view @name@ = R"embed(@text@)embed";
 ]] @ONLY)
   target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/embedded)
 endfunction()
+
+# All files of a folder as one array of name and text, sorted by name: migrations/*.sql -> migrations.sql.hpp.
+function(fc_embed_folder target folder pattern)
+  string(REGEX REPLACE ".*/" "" name ${folder})
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/${pattern})
+  list(SORT files)
+  set(entries "")
+  foreach(file ${files})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} text)
+    get_filename_component(stem ${file} NAME_WE)
+    string(APPEND entries "    EmbeddedFile{\"${stem}\", R\"embed(${text})embed\"},\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/embedded/${folder}.sql.hpp CONTENT [[
+// made from src/@folder@ by cmake/layers.cmake
+#pragma once
+
+#include <array>
+#include <string_view>
+
+struct EmbeddedFile {
+    std::string_view name;
+    std::string_view text;
+};
+
+inline constexpr std::array embedded_@name@{
+@entries@};
+]] @ONLY)
+  target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/embedded)
+endfunction()

@@ -1,0 +1,379 @@
+// src/adapters/postgres/connection.cpp - libpq without ever waiting past a deadline
+#include "adapters/postgres/connection.hpp"
+
+#include "base/assert.hpp"
+#include "telemetry/log.hpp"
+
+#include <fmt/core.h>
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <array>
+#include <poll.h>
+#include <vector>
+
+namespace firstcome::postgres {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::string_view lost = "the connection to PostgreSQL was lost";
+constexpr std::string_view too_slow = "PostgreSQL did not answer in time";
+
+// What may go away by itself. 25006: a standby, which a failover may have left us with.
+bool is_passing(std::string_view sqlstate) {
+    constexpr std::array<std::string_view, 6> classes{"08", "40", "53", "55", "57", "58"};
+    return sqlstate == "25006" || sqlstate == "25P02" ||
+           std::ranges::find(classes, sqlstate.substr(0, 2)) != classes.end();
+}
+
+std::string trimmed(std::string_view text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+    return std::string(text);
+}
+
+// libpq tells the SQLSTATE of a refused connection only inside the verbose text: after "FATAL:  ".
+std::string sqlstate_in(std::string_view text) {
+    const std::size_t at = text.find(":  ");
+    if (at == std::string_view::npos || text.size() < at + 9 || text[at + 8] != ':') return {};
+    const std::string_view code = text.substr(at + 3, 5);
+    const auto allowed = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+    return std::ranges::all_of(code, allowed) ? std::string(code) : std::string{};
+}
+
+// Without the code and the line that names the place in the server's source.
+std::string without_code(std::string_view text, std::string_view code) {
+    std::string plain{text.substr(0, text.find("\nLOCATION:"))};
+    if (code.empty()) return trimmed(plain);
+    const std::size_t at = plain.find(std::string(code) + ": ");
+    if (at != std::string::npos) plain.erase(at, code.size() + 2);
+    return trimmed(plain);
+}
+
+bool can_be_read(const std::string& url) {
+    PQconninfoOption* options = PQconninfoParse(url.c_str(), nullptr);
+    const bool fine = options != nullptr;
+    PQconninfoFree(options);
+    return fine;
+}
+
+// Rounded down, at least 1 ms: 0 would mean "never".
+int milliseconds_left(steady_clock::time_point deadline) {
+    const auto left = std::chrono::floor<milliseconds>(deadline - steady_clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
+}
+
+// The server gives up before we do, so that we hear how it ended.
+milliseconds server_timeout(milliseconds call_timeout) {
+    return std::max(milliseconds{1}, call_timeout - call_timeout / 10);
+}
+
+std::string session_settings(const ConnectionOptions& options) {
+    return fmt::format(
+        "SET statement_timeout = {}; SET lock_timeout = {}; "
+        "SET idle_in_transaction_session_timeout = {}; SET idle_session_timeout = {}; "
+        "SET synchronous_commit = on; SET TimeZone = 'UTC'; SET client_min_messages = error; "
+        "SET plan_cache_mode = force_generic_plan",
+        server_timeout(options.call_timeout).count(),
+        std::min(server_timeout(options.call_timeout), options.lock_timeout).count(),
+        (2 * options.call_timeout).count(),
+        options.idle_session_timeout.value_or(milliseconds{0}).count()
+    );
+}
+
+}  // namespace
+
+std::string_view name(SqlError error) {
+    switch (error) {
+        case SqlError::unavailable: return "unavailable";
+        case SqlError::outcome_unknown: return "outcome_unknown";
+        case SqlError::refused: return "refused";
+    }
+    FC_UNREACHABLE();
+}
+
+void Connection::Finish::operator()(pg_conn* connection) const {
+    PQfinish(connection);
+}
+
+Connection::~Connection() = default;
+
+void Connection::close() {
+    statements_.clear();
+    connection_.reset();
+}
+
+bool Connection::in_transaction() const {
+    return in_transaction_;
+}
+
+Result<void> Connection::open() {
+    if (connection_ != nullptr) {
+        // Nothing is owed to us: what comes now is the end of the session, or it is not worth
+        // telling apart.
+        pollfd socket{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
+        if (in_transaction_ || ::poll(&socket, 1, 0) == 0) return {};
+        close();
+    }
+    if (in_transaction_) return std::unexpected(SqlFailure{.text = std::string(lost)});
+    return connect();
+}
+
+// The URL comes last: what it says of these wins.
+Result<void> Connection::connect() {
+    if (!can_be_read(options_.url)) {
+        return std::unexpected(SqlFailure{
+            .error = SqlError::refused,
+            .sqlstate = {},
+            .text = "the connection string is not one of PostgreSQL's"});
+    }
+    const std::string user_timeout = std::to_string(options_.call_timeout.count());
+    const std::array keys{
+        "application_name",
+        "client_encoding",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "dbname",
+        static_cast<const char*>(nullptr)};
+    const std::array values{
+        options_.name.c_str(),
+        "UTF8",
+        "5",
+        "2",
+        "3",
+        user_timeout.c_str(),
+        options_.url.c_str(),
+        static_cast<const char*>(nullptr)};
+    connection_.reset(PQconnectStartParams(keys.data(), values.data(), 1));
+    FC_ASSERT(connection_ != nullptr);
+    PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
+    const Deadline deadline = steady_clock::now() + options_.connect_timeout;
+    auto connected = wait_connected(deadline);
+    if (!connected) {
+        connection_.reset();
+        if (!std::exchange(said_lost_, true)) {
+            log::warn("PostgreSQL cannot be reached", {{"error", connected.error().text}});
+        }
+        return connected;
+    }
+    if (std::exchange(said_lost_, false)) log::info("PostgreSQL is reached again");
+    PQsetErrorVerbosity(connection_.get(), PQERRORS_DEFAULT);
+    PQsetnonblocking(connection_.get(), 1);
+    ++session_;
+    auto set = simple(session_settings(options_).c_str(), deadline, Loss::nothing);
+    if (set) return {};
+    close();
+    return std::unexpected(std::move(set.error()));
+}
+
+Result<void> Connection::wait_connected(Deadline deadline) {
+    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+    while (PQstatus(connection_.get()) != CONNECTION_BAD) {
+        if (next == PGRES_POLLING_OK) return {};
+        if (next == PGRES_POLLING_FAILED) break;
+        if (!wait(next == PGRES_POLLING_WRITING, deadline)) {
+            return std::unexpected(SqlFailure{.text = std::string(too_slow)});
+        }
+        next = PQconnectPoll(connection_.get());
+    }
+    const std::string text = PQerrorMessage(connection_.get());
+    const std::string code = sqlstate_in(text);
+    const bool refused = code.starts_with("28") || code.starts_with("3D") ||
+                         PQconnectionNeedsPassword(connection_.get()) != 0;
+    return std::unexpected(SqlFailure{
+        .error = refused ? SqlError::refused : SqlError::unavailable,
+        .sqlstate = code,
+        .text = without_code(text, code)});
+}
+
+Result<Rows> Connection::read(std::string_view sql, std::initializer_list<Param> params) {
+    return run(sql, {params.begin(), params.size()}, Loss::nothing);
+}
+
+Result<Rows> Connection::write(std::string_view sql, std::initializer_list<Param> params) {
+    return run(sql, {params.begin(), params.size()}, Loss::unknown);
+}
+
+Result<Rows> Connection::write(std::string_view sql, std::span<const Param> params) {
+    return run(sql, params, Loss::unknown);
+}
+
+Result<void> Connection::script(const std::string& sql) {
+    auto opened = open();
+    if (!opened) return opened;
+    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    auto done = simple(sql.c_str(), deadline, in_transaction_ ? Loss::nothing : Loss::unknown);
+    if (!done) return std::unexpected(std::move(done.error()));
+    return {};
+}
+
+Result<void> Connection::begin() {
+    FC_ASSERT(!in_transaction_);
+    auto opened = open();
+    if (!opened) return opened;
+    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    auto begun = simple("BEGIN ISOLATION LEVEL READ COMMITTED", deadline, Loss::nothing);
+    if (!begun) return std::unexpected(std::move(begun.error()));
+    in_transaction_ = true;
+    return {};
+}
+
+Result<void> Connection::commit() {
+    FC_ASSERT(in_transaction_);
+    in_transaction_ = false;
+    if (connection_ == nullptr) return std::unexpected(SqlFailure{.text = std::string(lost)});
+    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    auto done = simple("COMMIT", deadline, Loss::unknown);
+    if (!done) return std::unexpected(std::move(done.error()));
+    // A transaction in which something failed is rolled back, and COMMIT says so as if all were
+    // well.
+    if (std::string_view(PQcmdStatus(done->result_.get())) == "COMMIT") return {};
+    return std::unexpected(SqlFailure{.text = "the transaction had failed before its COMMIT"});
+}
+
+void Connection::rollback() {
+    in_transaction_ = false;
+    if (connection_ == nullptr) return;
+    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    if (!simple("ROLLBACK", deadline, Loss::nothing)) close();
+}
+
+Result<Rows> Connection::run(
+    std::string_view sql, std::span<const Param> params, Loss loss_outside
+) {
+    auto opened = open();
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    auto statement = prepared(sql, params, deadline);
+    if (!statement) return std::unexpected(std::move(statement.error()));
+    std::vector<const char*> values;
+    std::vector<int> sizes;
+    for (const Param& param : params) {
+        values.push_back(param.value());
+        sizes.push_back(param.size());
+    }
+    const std::vector<int> formats(params.size(), 1);
+    const Loss loss = in_transaction_ ? Loss::nothing : loss_outside;
+    const int sent = PQsendQueryPrepared(
+        connection_.get(),
+        statement->c_str(),
+        static_cast<int>(params.size()),
+        values.data(),
+        sizes.data(),
+        formats.data(),
+        1
+    );
+    if (sent != 1) return std::unexpected(broken(loss, lost));
+    return answer(deadline, loss);
+}
+
+Result<std::string> Connection::prepared(
+    std::string_view sql, std::span<const Param> params, Deadline deadline
+) {
+    std::string text{sql};
+    const auto found = statements_.find(text);
+    if (found != statements_.end()) return found->second;
+    std::vector<Oid> types;
+    for (const Param& param : params) types.push_back(param.type());
+    std::string statement = "s" + std::to_string(statements_.size());
+    const int count = static_cast<int>(types.size());
+    if (PQsendPrepare(connection_.get(), statement.c_str(), text.c_str(), count, types.data()) !=
+        1) {
+        return std::unexpected(broken(Loss::nothing, lost));
+    }
+    auto made = answer(deadline, Loss::nothing);
+    if (!made) return std::unexpected(std::move(made.error()));
+    statements_.emplace(std::move(text), statement);
+    return statement;
+}
+
+Result<Rows> Connection::simple(const char* sql, Deadline deadline, Loss loss) {
+    if (PQsendQuery(connection_.get(), sql) != 1) return std::unexpected(broken(loss, lost));
+    return answer(deadline, loss);
+}
+
+// Reads all that the statement gives; the first failure counts, else the last result.
+Result<Rows> Connection::answer(Deadline deadline, Loss loss) {
+    while (const int flushed = PQflush(connection_.get())) {
+        if (flushed < 0) return std::unexpected(broken(loss, lost));
+        if (!wait(true, deadline)) return std::unexpected(broken(loss, too_slow));
+    }
+    Rows last;
+    std::optional<SqlFailure> failure;
+    for (;;) {
+        while (PQisBusy(connection_.get()) != 0) {
+            if (!wait(false, deadline)) return std::unexpected(broken(loss, too_slow));
+        }
+        Rows rows{PQgetResult(connection_.get())};
+        if (!rows.result_) break;
+        const ExecStatusType status = PQresultStatus(rows.result_.get());
+        const bool fine = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+        if (!fine && !failure) failure = failure_of(rows.result_.get(), loss);
+        last = std::move(rows);
+    }
+    if (PQstatus(connection_.get()) == CONNECTION_BAD) close();
+    if (failure) return std::unexpected(std::move(*failure));
+    return last;
+}
+
+// True: the socket moved. While writing, what comes in is read too, or both sides could wait.
+bool Connection::wait(bool for_writing, Deadline deadline) {
+    const short writing = for_writing ? POLLOUT : short{0};
+    const auto wanted = static_cast<short>(POLLIN | writing);
+    const bool connected = PQstatus(connection_.get()) == CONNECTION_OK;
+    pollfd socket{
+        .fd = PQsocket(connection_.get()),
+        .events = connected ? wanted : (for_writing ? short{POLLOUT} : short{POLLIN}),
+        .revents = 0};
+    for (;;) {
+        const int left = milliseconds_left(deadline);
+        const int ready = ::poll(&socket, 1, left);
+        if (ready > 0) break;
+        if (ready == 0) return false;
+        if (errno != EINTR) return false;
+    }
+    // What it says of a broken session is in the next result.
+    if (connected && (socket.revents & ~POLLOUT) != 0) {
+        static_cast<void>(PQconsumeInput(connection_.get()));
+    }
+    return true;
+}
+
+SqlFailure Connection::broken(Loss loss, std::string_view what) {
+    std::string text{what};
+    if (PQstatus(connection_.get()) == CONNECTION_BAD) {
+        text = trimmed(PQerrorMessage(connection_.get()));
+    }
+    log::warn("a session with PostgreSQL broke", {{"error", text}});
+    close();
+    return {
+        .error = loss == Loss::unknown ? SqlError::outcome_unknown : SqlError::unavailable,
+        .sqlstate = {},
+        .text = std::move(text)};
+}
+
+SqlFailure Connection::failure_of(const pg_result* result, Loss loss) {
+    const auto field = [result](int code) {
+        const char* text = PQresultErrorField(result, code);
+        return std::string(text == nullptr ? "" : text);
+    };
+    SqlFailure failure{
+        .error = SqlError::refused,
+        .sqlstate = field(PG_DIAG_SQLSTATE),
+        .text = field(PG_DIAG_MESSAGE_PRIMARY)};
+    if (failure.text.empty()) failure.text = trimmed(PQresultErrorMessage(result));
+    // Only ERROR says that the statement was rolled back; FATAL says that the session is over.
+    const bool rolled_back = field(PG_DIAG_SEVERITY_NONLOCALIZED) == "ERROR";
+    if (!rolled_back) {
+        failure.error = loss == Loss::unknown ? SqlError::outcome_unknown : SqlError::unavailable;
+    } else if (is_passing(failure.sqlstate)) {
+        failure.error = SqlError::unavailable;
+    }
+    return failure;
+}
+
+}  // namespace firstcome::postgres

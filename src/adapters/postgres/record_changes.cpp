@@ -1,0 +1,378 @@
+// src/adapters/postgres/record_changes.cpp - stock changes, failed orders and their units
+#include "adapters/postgres/order_rows.hpp"
+#include "adapters/postgres/record.hpp"
+#include "domain/sale.hpp"
+#include "telemetry/log.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace firstcome::postgres {
+
+namespace {
+
+using domain::Order;
+using domain::StockChange;
+using domain::StockFigures;
+using domain::StockRejected;
+using domain::StockRejection;
+using ports::Changed;
+using ports::Failed;
+using ports::RecordedItem;
+using ports::RecordError;
+
+// First of the two numbers of the lock that orders the changes of an item: "FCST". It is not the
+// item's row lock, for which the relay would have to wait while the sale is asked.
+constexpr std::int64_t stock_lock = 0x46435354;
+
+std::unexpected<RecordError> failed(const SqlFailure& failure, std::string_view attempted) {
+    return std::unexpected(record_error(failure, attempted));
+}
+
+// What a change asks for, spelled once: two changes under one key are the same if these are.
+std::string payload_of(const StockChange& change) {
+    const auto time = [](const std::optional<std::optional<domain::WallTime>>& given) {
+        if (!given) return std::string("-");
+        return *given ? std::to_string((*given)->time_since_epoch().count()) : std::string("none");
+    };
+    std::string limit = "-";
+    if (change.per_user_limit) {
+        limit = *change.per_user_limit ? std::to_string(**change.per_user_limit) : "none";
+    }
+    return fmt::format(
+        "{} {} {} {} {} {}",
+        change.item.text(),
+        name(change.operation),
+        change.quantity,
+        time(change.opens_at),
+        time(change.closes_at),
+        limit
+    );
+}
+
+// What is committed is what the sale has given out, where that is more than what is stored: the
+// rest is on its way here.
+StockFigures with_live(StockFigures figures, const std::optional<StockFigures>& live) {
+    if (!live) return figures;
+    const domain::Units given_out = live->total() - live->remaining;
+    figures.sold = std::max(figures.sold, given_out - figures.compensating);
+    figures.orders = std::max(figures.orders, live->orders);
+    figures.remaining = figures.total() - figures.sold - figures.compensating;
+    return figures;
+}
+
+RecordedItem wanted_of(RecordedItem item, const StockFigures& after, std::uint64_t movement) {
+    StockFigures& figures = item.figures;
+    figures.initial = after.initial;
+    figures.restocked = after.restocked;
+    figures.remaining = figures.total() - figures.sold - figures.compensating;
+    figures.window = after.window;
+    figures.per_user_limit = after.per_user_limit;
+    figures.as_of = after.as_of;
+    item.movement = movement;
+    return item;
+}
+
+constexpr std::string_view insert_movement = R"(
+INSERT INTO stock_movements (at, item_id, operation, quantity, reason, who, trace_id, key, payload,
+    before_total, after_initial, after_restocked, after_remaining, after_sold, after_compensating,
+    after_orders, after_opens_at, after_closes_at, after_per_user_limit)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+RETURNING id)";
+
+constexpr std::string_view upsert_item = R"(
+INSERT INTO items (item_id, shard, initial, restocked, opens_at, closes_at, per_user_limit,
+    movement, as_of)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (item_id) DO UPDATE SET initial = excluded.initial, restocked = excluded.restocked,
+    opens_at = excluded.opens_at, closes_at = excluded.closes_at,
+    per_user_limit = excluded.per_user_limit, movement = excluded.movement, as_of = excluded.as_of
+WHERE items.shard = excluded.shard)";
+
+}  // namespace
+
+ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> Record::change_stock(
+    unsigned shard, const StockChange& change, const Live& live, const Lower& lower
+) {
+    auto transaction = Transaction::begin(connection_);
+    if (!transaction) return failed(transaction.error(), "begin a stock change");
+    auto locked = connection_.write(
+        "SELECT pg_advisory_xact_lock($1::int, hashtext($2))", {stock_lock, change.item}
+    );
+    if (!locked) return failed(locked.error(), "wait for another change of the item");
+    auto known = repeated(change, payload_of(change));
+    if (!known) return std::unexpected(known.error());
+    if (*known) return std::move(**known);
+    auto changed = change_locked(shard, change, live, lower);
+    if (!changed || std::holds_alternative<StockRejected>(*changed)) return changed;
+    auto committed = transaction->commit();
+    if (!committed) return failed(committed.error(), "commit a stock change");
+    return changed;
+}
+
+ports::SystemOfRecord::Result<std::optional<std::variant<Changed, StockRejected>>> Record::repeated(
+    const StockChange& change, const std::string& payload
+) {
+    if (!change.key) return std::nullopt;
+    const auto oldest = clock_.wall() - options_.key_ttl;
+    auto forgotten = connection_.write(
+        "UPDATE stock_movements SET key = NULL WHERE key = $1 AND at <= $2", {*change.key, oldest}
+    );
+    if (!forgotten) return failed(forgotten.error(), "forget an old key");
+    auto rows = connection_.read(
+        "SELECT payload, at, after_initial, after_restocked, after_remaining, after_sold, "
+        "after_compensating, after_orders, after_opens_at, after_closes_at, after_per_user_limit "
+        "FROM stock_movements WHERE key = $1",
+        {*change.key}
+    );
+    if (!rows) return failed(rows.error(), "look for a repeated change");
+    if (rows->empty()) return std::nullopt;
+    if (rows->text(0, 0) != payload) {
+        return StockRejected{.why = StockRejection::idempotency_key_reused};
+    }
+    auto now = item(change.item);
+    if (!now) return std::unexpected(now.error());
+    if (!*now) return std::unexpected(RecordError::corrupt);
+    StockFigures figures;
+    figures.item = change.item;
+    figures.as_of = rows->time(0, 1);
+    figures.initial = rows->integer(0, 2);
+    figures.restocked = rows->integer(0, 3);
+    figures.remaining = rows->integer(0, 4);
+    figures.sold = rows->integer(0, 5);
+    figures.compensating = rows->integer(0, 6);
+    figures.orders = static_cast<domain::Sequence>(rows->integer(0, 7));
+    figures.window = {rows->maybe_time(0, 8), rows->maybe_time(0, 9)};
+    figures.per_user_limit = rows->maybe_integer(0, 10);
+    return Changed{.item = **now, .answer = {.figures = figures, .replayed = true}};
+}
+
+ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> Record::change_locked(
+    unsigned shard, const StockChange& change, const Live& live, const Lower& lower
+) {
+    auto found = item(change.item);
+    if (!found) return std::unexpected(found.error());
+    if (!*found && change.operation != domain::StockOperation::set) {
+        return StockRejected{.why = StockRejection::item_not_found};
+    }
+    RecordedItem recorded = found->value_or(RecordedItem{});
+    recorded.figures.item = change.item;
+    auto in_sale = live();
+    if (!in_sale) return std::unexpected(in_sale.error());
+    const StockFigures before = with_live(recorded.figures, *in_sale);
+    if (before.remaining < 0) {
+        log::error("more is sold than there is", {{"item", change.item.text()}});
+        return std::unexpected(RecordError::corrupt);
+    }
+    domain::Sale sale{change.item};
+    sale.adopt(before);
+    const auto decided = sale.changed(change, clock_.wall());
+    if (const auto* no = std::get_if<StockRejected>(&decided)) return *no;
+    const auto& after = std::get<StockFigures>(decided);
+
+    auto movement = write_change(shard, change, before, after);
+    if (!movement) return std::unexpected(movement.error());
+    const RecordedItem wanted = wanted_of(recorded, after, *movement);
+    if (after.total() < before.total()) {
+        auto refused = lower(wanted);
+        if (!refused) return std::unexpected(refused.error());
+        if (*refused) return **refused;
+    }
+    const bool appeared = !before.per_user_limit && after.per_user_limit && after.orders > 0;
+    return Changed{.item = wanted, .answer = {.figures = after}, .limit_appeared = appeared};
+}
+
+ports::SystemOfRecord::Result<std::uint64_t> Record::write_change(
+    unsigned shard, const StockChange& change, const StockFigures& before, const StockFigures& after
+) {
+    auto row = connection_.write(
+        insert_movement,
+        {after.as_of,
+         change.item,
+         name(change.operation),
+         change.quantity,
+         change.reason,
+         change.who,
+         change.trace_id,
+         change.key,
+         payload_of(change),
+         before.total(),
+         after.initial,
+         after.restocked,
+         after.remaining,
+         after.sold,
+         after.compensating,
+         after.orders,
+         after.window.opens_at,
+         after.window.closes_at,
+         after.per_user_limit}
+    );
+    if (!row) return failed(row.error(), "write a stock movement");
+    const auto movement = static_cast<std::uint64_t>(row->integer(0, 0));
+    auto written = connection_.write(
+        upsert_item,
+        {change.item,
+         shard,
+         after.initial,
+         after.restocked,
+         after.window.opens_at,
+         after.window.closes_at,
+         after.per_user_limit,
+         movement,
+         after.as_of}
+    );
+    if (!written) return failed(written.error(), "write an item");
+    if (written->changed() == 1) return movement;
+    log::error("an item is stored under another shard", {{"item", change.item.text()}});
+    return std::unexpected(RecordError::corrupt);
+}
+
+// The parked entry is locked first: whoever is just delivering it has locked it too, so afterwards
+// the order is either stored or never will be.
+ports::SystemOfRecord::Result<std::optional<Failed>> Record::fail(
+    domain::OrderId order, std::string_view reason
+) {
+    auto transaction = Transaction::begin(connection_);
+    if (!transaction) return failed(transaction.error(), "begin to fail an order");
+    auto locked = connection_.write(
+        "SELECT FROM failed_order_events WHERE consumer = 'orders' AND event_id = $1 FOR UPDATE",
+        {order}
+    );
+    if (!locked) return failed(locked.error(), "lock a parked order");
+    auto decided = fail_stored(order, reason);
+    if (decided && !*decided && !locked->empty()) decided = fail_parked(order, reason);
+    if (!decided || !*decided || !(*decided)->first) return decided;
+    if (auto noted = note_failed((*decided)->order, reason); !noted) {
+        return std::unexpected(noted.error());
+    }
+    auto committed = transaction->commit();
+    if (!committed) return failed(committed.error(), "commit a failed order");
+    return decided;
+}
+
+ports::SystemOfRecord::Result<std::optional<Failed>> Record::fail_stored(
+    domain::OrderId order, std::string_view reason
+) {
+    auto gone = connection_.write(
+        R"(
+WITH gone AS (
+    UPDATE orders SET status = 'failed', failed_reason = $2
+    WHERE order_id = $1 AND status = 'confirmed' RETURNING *
+), moved AS (
+    UPDATE items SET sold = sold - gone.quantity, compensating = compensating + gone.quantity
+    FROM gone WHERE items.item_id = gone.item_id
+)
+SELECT )" FC_ORDER_COLUMNS " FROM gone",
+        {order, reason}
+    );
+    if (!gone) return failed(gone.error(), "fail an order");
+    const bool first = !gone->empty();
+    auto rows =
+        first
+            ? std::move(gone)
+            : connection_.read(
+                  "SELECT " FC_ORDER_COLUMNS ", given_back FROM orders WHERE order_id = $1", {order}
+              );
+    if (!rows) return failed(rows.error(), "read an order");
+    if (rows->empty()) return std::nullopt;
+    const auto found = order_of(*rows, 0);
+    if (!found) return std::unexpected(RecordError::corrupt);
+    return Failed{.order = *found, .first = first, .given_back = !first && rows->boolean(0, 8)};
+}
+
+ports::SystemOfRecord::Result<std::optional<Failed>> Record::fail_parked(
+    domain::OrderId order, std::string_view reason
+) {
+    auto gone = connection_.write(
+        "UPDATE failed_order_events SET status = 'discarded', reason = $2, who = 'release', "
+        "next_attempt = NULL, claim_until = NULL, settled_at = $3 "
+        "WHERE consumer = 'orders' AND event_id = $1 AND status IN ('retrying', 'dead')",
+        {order, reason, clock_.wall()}
+    );
+    if (!gone) return failed(gone.error(), "give up a parked order");
+    auto rows = connection_.read(
+        "SELECT " FC_PARKED_COLUMNS
+        ", compensated FROM failed_order_events WHERE consumer = 'orders' "
+        "AND event_type = 'order.accepted' AND event_id = $1",
+        {order}
+    );
+    if (!rows) return failed(rows.error(), "read a parked order");
+    if (rows->empty()) return std::nullopt;
+    const auto found = order_of(*rows, 0);
+    if (!found) return std::unexpected(RecordError::corrupt);
+    return Failed{
+        .order = *found, .first = gone->changed() == 1, .given_back = rows->boolean(0, 8)};
+}
+
+ports::SystemOfRecord::Result<void> Record::note_failed(
+    const Order& order, std::string_view reason
+) {
+    auto noted = connection_.write(
+        "INSERT INTO audit_log (at, who, what, subject, reason) "
+        "VALUES ($1, 'release', 'order.failed', $2, $3)",
+        {clock_.wall(), order.id.text(), reason}
+    );
+    if (!noted) return failed(noted.error(), "write an audit row");
+    if (!options_.events) return {};
+    auto told = connection_.write(
+        R"(
+INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, occurred_at)
+VALUES ($1, 'order', $4, 'order.failed', jsonb_build_object('orderId', $2, 'userId', $3,
+    'itemId', $4, 'quantity', $5, 'sequence', $6, 'status', 'failed', 'acceptedAt', $7,
+    'durability', $8), $9) ON CONFLICT (id) DO NOTHING)",
+        {event_id_of(order.id, domain::EventType::order_failed),
+         order.id,
+         order.user,
+         order.item,
+         order.quantity,
+         order.sequence,
+         order.accepted_at,
+         name(order.durability),
+         clock_.wall()}
+    );
+    if (!told) return failed(told.error(), "write an event");
+    return {};
+}
+
+ports::SystemOfRecord::Result<void> Record::given_back(domain::OrderId order) {
+    auto done = connection_.write(
+        R"(
+WITH back AS (
+    UPDATE orders SET given_back = true
+    WHERE order_id = $1 AND status = 'failed' AND NOT given_back RETURNING item_id, quantity
+), parked AS (
+    UPDATE failed_order_events SET compensated = true
+    WHERE consumer = 'orders' AND event_id = $1 AND status = 'discarded' AND NOT compensated
+)
+UPDATE items SET compensating = compensating - back.quantity
+FROM back WHERE items.item_id = back.item_id)",
+        {order}
+    );
+    if (!done) return failed(done.error(), "note that units are back");
+    return {};
+}
+
+ports::SystemOfRecord::Result<std::vector<Order>> Record::not_given_back(
+    unsigned shard, std::size_t max
+) {
+    auto rows = connection_.read(
+        "(SELECT " FC_ORDER_COLUMNS
+        " FROM orders WHERE shard = $1 AND status = 'failed' AND NOT given_back "
+        "ORDER BY order_id LIMIT $2) UNION ALL (SELECT " FC_PARKED_COLUMNS
+        " FROM failed_order_events WHERE status = 'discarded' AND NOT compensated "
+        "AND consumer = 'orders' AND event_type = 'order.accepted' AND shard = $1 "
+        "ORDER BY id LIMIT $2) LIMIT $2",
+        {shard, max}
+    );
+    if (!rows) return failed(rows.error(), "look for units to give back");
+    std::vector<Order> orders;
+    for (std::size_t row = 0; row < rows->size(); ++row) {
+        const auto order = order_of(*rows, row);
+        if (!order) return std::unexpected(RecordError::corrupt);
+        orders.push_back(*order);
+    }
+    return orders;
+}
+
+}  // namespace firstcome::postgres
