@@ -5,6 +5,7 @@
 #include "tests/adapters/postgres/world.hpp"
 
 #include <future>
+#include <poll.h>
 #include <signal.h>
 
 namespace firstcome::test {

@@ -105,9 +105,10 @@ TEST_F(OrdersInPostgres, AListFiltersAndACursorOfSomebodyElseLeadsNowhere) {
     const std::vector made{buy(), buy({.item = "hat"}), buy({.user = "bob"}), buy()};
     for (const domain::Event& each : made) store(each);
     ASSERT_TRUE(world.record().fail(made[3].id, "no").value().has_value());
-    const auto listed = [&](ports::OrderQuery query) {
+    const auto listed = [&](const ports::OrderQuery& wanted) {
         std::string sequences;
-        for (const Order& order : orders.list(query).value().orders) {
+        const ports::OrderPage page = orders.list(wanted).value();
+        for (const Order& order : page.orders) {
             sequences += std::to_string(order.sequence) + " ";
         }
         return sequences;
