@@ -87,9 +87,13 @@ inline constexpr std::array<std::uint64_t, 11> size_bounds{
     1024,
 };
 
+/// In the order of their numbers: index_of() counts on it.
 inline constexpr std::array ledger_errors{
     ports::LedgerError::unavailable,
     ports::LedgerError::storage_full,
+    ports::LedgerError::rebuilding,
+    ports::LedgerError::circuit_open,
+    ports::LedgerError::backlog,
     ports::LedgerError::outcome_unknown,
 };
 
