@@ -13,6 +13,9 @@ struct ServerCheck {
     std::vector<std::string> warnings{};  ///< it works, but
 };
 
+/// What to change about such a server; empty: nothing.
+[[nodiscard]] std::string complaint_about(const Server& server);
+
 /// Connects and looks: reachable, password, version, master, rights, eviction, persistence.
 ///
 /// Thread   the connection's

@@ -4,6 +4,8 @@
 #include "adapters/redis/failure.hpp"
 #include "adapters/redis/reply.hpp"
 #include "adapters/redis/script.hpp"
+#include "adapters/redis/server.hpp"
+#include "adapters/redis/tls.hpp"
 #include "adapters/redis/url.hpp"
 #include "base/time.hpp"
 
@@ -18,14 +20,9 @@
 
 namespace firstcome::redis {
 
+class Directory;
 class Link;
 class Requests;
-
-struct TlsOptions {
-    std::string ca_file{};           ///< PEM; empty: the system's authorities
-    std::string certificate_file{};  ///< PEM; empty: none is shown
-    std::string key_file{};
-};
 
 struct ConnectionOptions {
     Url url{};                        ///< its password may be set from elsewhere
@@ -35,19 +32,6 @@ struct ConnectionOptions {
     std::string client_name = "firstcome";
     std::chrono::milliseconds connect_timeout{1000};  ///< to a server that answers, all hops
     std::chrono::milliseconds command_timeout{1000};
-};
-
-/// What the server says of itself, asked once per connection.
-struct Server {
-    Address address{};
-    std::string run_id{};  ///< another one: the server was started anew, or is another server
-    std::string version{};
-    std::string role{};           ///< `master` or `slave`
-    std::string master{};         ///< of a replica, `host:port`
-    std::uint64_t maxmemory = 0;  ///< bytes; 0: without a limit
-    std::string maxmemory_policy{};
-    bool append_only = false;
-    bool loading = false;  ///< still reading its data
 };
 
 /// How one command is to be sent.
@@ -108,8 +92,19 @@ public:
     );
 
 private:
+    struct Turn;
+
+    Turn start_turn(const Call& call);
+    Result<void> make_ready(const Turn& turn);
+    Result<std::vector<Reply>> exchange(const Turn& turn);
+    Result<Reply> exchange_one(const Call& call);
+    Result<Reply> ask_at(const Address& address, const Turn& turn);
+    /// After an answer that says the shard is elsewhere: the next exchange goes there.
+    Result<void> leave(const Address& address, const std::string& why);
+
     ConnectionOptions options_;
     const base::Clock& clock_;
+    std::unique_ptr<Directory> directory_;
     std::unique_ptr<Link> link_;
     std::unique_ptr<Requests> requests_;
     Server server_{};
@@ -117,6 +112,8 @@ private:
 };
 
 /// The slot of a Cluster that a key lies in: by its hash tag where it has one.
+///
+/// Source   Redis "Cluster specification", "Hash tags"
 [[nodiscard]] std::uint16_t slot_of(std::string_view key);
 
 }  // namespace firstcome::redis

@@ -44,7 +44,7 @@ inline constexpr std::size_t reply_items_max = std::size_t{1} << 22U;
 /// Source   hiredis 0.14 "Reply parsing API"; at most 7 arrays within one another
 class ReplyReader {
 public:
-    ReplyReader();
+    explicit ReplyReader(std::size_t bytes_max = reply_bytes_max);
 
     /// The next whole reply; nothing: more bytes are needed. The error says what is wrong.
     [[nodiscard]] std::expected<std::optional<Reply>, std::string> next();
@@ -56,6 +56,7 @@ private:
     };
 
     std::unique_ptr<redisReader, Free> reader_;
+    std::size_t bytes_max_;
     std::size_t unfinished_bytes_ = 0;  // fed since the last whole reply
 };
 
