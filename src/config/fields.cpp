@@ -68,7 +68,7 @@ constexpr std::int64_t mib = 1024 * kib;
 constexpr Field table[] = {
     {FC_FIELD(mode),
      .doc = "Who decides: this process alone (embedded), or Redis and PostgreSQL for many nodes "
-            "(distributed). This version refuses to serve distributed."},
+            "(distributed)."},
     {FC_FIELD(durability),
      .doc = "What an accepted order survives in distributed mode before its buyer is told: decided "
             "and queued in Redis (redis), or committed in PostgreSQL (database). Embedded mode "

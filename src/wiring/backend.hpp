@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -64,6 +65,14 @@ public:
 /// The embedded mode: SQLite in a directory of this machine.
 [[nodiscard]] std::unique_ptr<Backend> make_embedded(
     const config::Config& config, const base::Clock& clock
+);
+
+/// The distributed mode: Redis and PostgreSQL. `drifted` is told, each second and shard led, by how
+/// many units the two differ.
+[[nodiscard]] std::unique_ptr<Backend> make_distributed(
+    const config::Config& config,
+    const base::Clock& clock,
+    std::function<void(domain::Units)> drifted
 );
 
 /// Writes why, and ends the process at once: going on could make a promise false.

@@ -20,6 +20,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <expected>
@@ -137,7 +138,7 @@ public:
               {.version = api_options_.version, .mode = api_options_.mode},
               clock_
           ),
-          backend_(make_embedded(config, clock_)) {}
+          backend_(make_backend()) {}
 
     [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
     [[nodiscard]] int drain();
@@ -149,6 +150,7 @@ public:
     }
 
 private:
+    [[nodiscard]] std::unique_ptr<Backend> make_backend();
     [[nodiscard]] std::expected<void, std::string> open_lanes();
     [[nodiscard]] std::expected<void, std::string> start_lanes();
     [[nodiscard]] std::expected<void, std::string> make_demo_item();
@@ -162,6 +164,7 @@ private:
     http::ApiOptions api_options_;
     app::ServiceState state_;
     telemetry::Metrics metrics_;
+    std::atomic<domain::Units> drift_{0};  // as the last conservation check found it
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
     std::unique_ptr<http::AdminToken> admin_token_;
@@ -174,6 +177,11 @@ private:
     std::unique_ptr<http::App> app_;
     std::unique_ptr<http::PlaceOrderEndpoint> place_endpoint_;
 };
+
+std::unique_ptr<Backend> Service::make_backend() {
+    if (config_.mode == config::Mode::embedded) return make_embedded(config_, clock_);
+    return make_distributed(config_, clock_, [this](domain::Units off) { drift_.store(off); });
+}
 
 std::expected<void, std::string> Service::start(const ServeOptions& options) {
     if (auto opened = backend_->open(); !opened) return opened;
@@ -261,6 +269,7 @@ std::expected<void, std::string> Service::open_front() {
             },
         .orders_shed = [this] { return place_order_->shed_count(); },
         .http = [this] { return http_stats(*server_, *router_); },
+        .breakers = [this] { return backend_->breakers().breakers(); },
     });
     return server_->start();
 }
@@ -274,6 +283,7 @@ http::App Service::make_app() {
         .hash = backend_->hash(),
         .admin_token = *admin_token_,
         .state = state_,
+        .dead_letters = backend_->desk(),
         .metrics_text = [this] { return metrics_.scrape(); },
         .metrics_content_type = telemetry::Metrics::content_type,
         .recent_rates =
@@ -300,6 +310,7 @@ http::App Service::make_app() {
             },
         .stuck = [this] { return stuck(); },
         .invariant_violated = [this] { metrics_.invariant_violated(); },
+        .breakers = &backend_->breakers(),
     };
 }
 
