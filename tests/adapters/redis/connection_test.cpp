@@ -213,6 +213,10 @@ TEST(Connection, DoesNotWriteToAMasterThatWasDemoted) {
     EXPECT_TRUE(demoted.error().text.contains("is a replica")) << demoted.error().text;
     redis.cli({"REPLICAOF", "NO", "ONE"});
     EXPECT_EQ(text_of(connection.command({"SET", "a", "2"})), "OK");
+    redis.cli({"REPLICAOF", "127.0.0.1", std::to_string(shared_redis().port())});
+    const auto scripted = connection.eval(Script("return redis.call('INCR', 'a')"), {}, {});
+    ASSERT_FALSE(scripted.has_value());
+    EXPECT_EQ(scripted.error().error, CommandError::not_sent) << scripted.error().text;
 }
 
 TEST(Connection, LogsInByPasswordOrByUser) {
