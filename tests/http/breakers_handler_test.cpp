@@ -4,6 +4,7 @@
 
 #include "http/api.hpp"
 #include "telemetry/log.hpp"
+#include "tests/app/world.hpp"
 #include "tests/http/live_server.hpp"
 
 #include <boost/json/parse.hpp>
@@ -11,6 +12,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -55,7 +58,15 @@ private:
     std::vector<ports::BreakerFigures> all_{2};
 };
 
-/// The service's own table of routes, with nothing behind it but breakers.
+std::vector<std::unique_ptr<ports::OrderStore>> one_store(test::LaneWorld& world) {
+    std::vector<std::unique_ptr<ports::OrderStore>> stores;
+    stores.push_back(std::make_unique<memory::Ledger>(
+        memory::Ledger::Options{}, world.clock, world.entropy, world.hash
+    ));
+    return stores;
+}
+
+/// The service's own table of routes, before a lane that does not run.
 class Breakers : public testing::Test {
 protected:
     Response ask(Method method, std::string_view path, std::string_view token = "Bearer secret") {
@@ -69,12 +80,11 @@ protected:
         return response;
     }
 
-    CountingEntropy entropy_;
+    test::LaneWorld world_;
     ApiOptions options_;
-    app::PlaceOrder place_order_{{}};
-    app::FindOrder find_order_{{}, 1};
-    app::StockDesk stock_desk_{{}};
-    base::KeyedHash hash_{base::KeyedHash::new_secret(entropy_)};
+    app::PlaceOrder place_order_{{&world_.lane}};
+    app::FindOrder find_order_{one_store(world_), 1};
+    app::StockDesk stock_desk_{{{.lane = &world_.lane, .ledger = &world_.memory}}};
     AdminToken token_{"secret"};
     app::ServiceState state_;
     TestBoard board_;
@@ -83,7 +93,7 @@ protected:
         .place_order = place_order_,
         .find_order = find_order_,
         .stock_desk = stock_desk_,
-        .hash = hash_,
+        .hash = world_.hash,
         .admin_token = token_,
         .state = state_,
         .metrics_text = {},
@@ -156,6 +166,29 @@ TEST_F(Breakers, ANameNobodyHasIsNotFound) {
     std::array<std::string_view, 2> parameters;
     const std::string_view no_command = "/api/v1/admin/breakers/redis/explode";
     EXPECT_EQ(router_.match(Method::post, no_command, parameters).route, nullptr);
+}
+
+TEST_F(Breakers, AreInTheDescriptionOfTheService) {
+    const auto read = boost::json::parse(ask(Method::get, "/openapi.json").body);
+    const std::string path = "/paths/~1api~1v1~1admin~1breakers";
+    EXPECT_EQ(
+        read.at_pointer(path + "/get/responses/200/content/application~1json/schema/$ref")
+            .as_string(),
+        "#/components/schemas/Breakers"
+    );
+    for (const char* command : {"open", "close", "reset"}) {
+        const auto& post = read.at_pointer(path + "~1{name}~1" + command + "/post");
+        EXPECT_TRUE(post.as_object().contains("security")) << command;
+        EXPECT_EQ(
+            post.at_pointer("/responses/200/content/application~1json/schema/$ref").as_string(),
+            "#/components/schemas/Breaker"
+        );
+    }
+    const auto& states = read.at_pointer("/components/schemas/Breaker/properties/state/enum");
+    ASSERT_EQ(states.as_array().size(), ports::breaker_states.size());
+    for (std::size_t at = 0; at < ports::breaker_states.size(); ++at) {
+        EXPECT_EQ(std::string_view{states.at(at).as_string()}, ports::breaker_states[at]);
+    }
 }
 
 TEST_F(Breakers, NeedTheAdminToken) {

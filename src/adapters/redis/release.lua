@@ -20,8 +20,7 @@ if not remaining or not sold or not item[8] or sold < quantity then
 end
 local held = 0
 if item[8] ~= '' then
-  held = tonumber(call('HGET', prefix .. 'bought:' .. ARGV[4], ARGV[5]) or '0')
-  if not held or held < quantity then return redis.error_reply('CORRUPT bought ' .. ARGV[4]) end
+  held = tonumber(call('HGET', prefix .. 'bought:' .. ARGV[4], ARGV[5]) or '0') or 0
 end
 
 call('SADD', prefix .. 'released', ARGV[3])
