@@ -33,7 +33,12 @@ FROM outbox ORDER BY position LIMIT $1)";
 
 enum Column : int { position, id, type, occurred_at, trace, remaining, total, last, order };
 
+constexpr int order_columns = 8;
+
 std::optional<Event> event_of(const Rows& rows, std::size_t row) {
+    for (int column = order; column < order + order_columns; ++column) {
+        if (rows.is_null(row, column)) return std::nullopt;
+    }
     const auto what = domain::event_type_from(rows.text(row, type));
     auto about = order_of(rows, row, order);
     if (!what || !about) return std::nullopt;
