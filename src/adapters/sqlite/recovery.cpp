@@ -72,7 +72,7 @@ std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
     const std::string_view find_movement =
         "SELECT payload, at, after_initial, after_restocked, after_remaining, after_sold,"
         " after_compensating, after_orders, after_opens_at, after_closes_at, after_per_user_limit"
-        " FROM stock_movements WHERE key = ? AND at > ? ORDER BY id DESC LIMIT 1";
+        " FROM stock_movements WHERE key = ? ORDER BY id DESC LIMIT 1";
     const std::string_view texts[] = {
         insert_order,
         find_order,
