@@ -117,6 +117,7 @@ private:
     [[nodiscard]] std::expected<void, std::string> recover();
     [[nodiscard]] std::expected<void, std::string> recover_items();
     [[nodiscard]] std::expected<void, std::string> recover_orders();
+    [[nodiscard]] std::expected<void, std::string> compare_with_movements();
     [[nodiscard]] std::expected<std::unordered_set<std::uint64_t>, std::string> released_orders();
 
     [[nodiscard]] std::expected<domain::Outcome, SqliteError> replay(

@@ -166,6 +166,7 @@ Ledger::Ledger(
 std::expected<void, std::string> Ledger::recover() {
     if (auto items = recover_items(); !items) return items;
     if (auto orders = recover_orders(); !orders) return orders;
+    if (auto counted = compare_with_movements(); !counted) return counted;
     for (const auto& [item, number] : item_numbers_) {
         const domain::Sale* sale = shard_.sale(item);
         FC_ASSERT(sale->figures().drift() == 0);
@@ -231,6 +232,31 @@ std::expected<void, std::string> Ledger::recover_orders() {
     if (!read) return std::unexpected(read.error());
     orders_recovered_ = *read;
     return rebuild.finish();
+}
+
+// Nothing in the log points to its newest orders; but each change of stock wrote down how many
+// there were.
+std::expected<void, std::string> Ledger::compare_with_movements() {
+    auto movements =
+        database_.prepare("SELECT item_id, max(after_orders) FROM stock_movements GROUP BY item_id"
+        );
+    if (!movements) return std::unexpected(read_failed(movements.error()));
+    while (true) {
+        auto there = movements->step();
+        if (!there) return std::unexpected(read_failed(there.error()));
+        if (!*there) return {};
+        const auto item = domain::ItemId::from(movements->text(0));
+        const domain::Sale* sale = item ? shard_.sale(*item) : nullptr;
+        const auto counted = static_cast<domain::Sequence>(movements->integer(1));
+        const domain::Sequence found = sale == nullptr ? 0 : sale->figures().orders;
+        if (sale != nullptr && counted <= found) continue;
+        return std::unexpected(damaged(fmt::format(
+            "item {} has {} orders, but a change of its stock counted {}",
+            movements->text(0),
+            found,
+            counted
+        )));
+    }
 }
 
 std::expected<std::unordered_set<std::uint64_t>, std::string> Ledger::released_orders() {
