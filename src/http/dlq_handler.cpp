@@ -19,6 +19,10 @@
 #include <utility>
 #include <vector>
 
+// g++ 12 may inline the one of Asio's frame allocation and deallocation and not the other, and then
+// takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
 namespace firstcome::http {
 
 namespace {
@@ -86,21 +90,22 @@ Started<T> on_desk(App& app, std::move_only_function<Result<T>(ports::DeadLetter
     };
 }
 
-/// The desk's answer, or the problem to answer with.
 template <typename T>
-Awaitable<std::expected<T, Problem>> answer_of(
-    const Request& request, IoThread& io, Started<T> start, Asks asks, Words words
+using Answered = std::expected<Result<T>, AwaitError>;
+
+/// What to answer with instead of what was asked for; nothing: it is there.
+template <typename T>
+std::optional<Problem> problem_in(
+    const Answered<T>& answer, Asks asks, const Words& words, const Request& request
 ) {
-    const auto deadline = io.clock().monotonic() + io.options().timeouts.reply;
-    auto answer = co_await await_call<Result<T>>(io, deadline, std::move(start));
-    if (!answer) {
-        co_return std::unexpected(
-            asks == Asks::read ? problem_of_read(answer.error(), request)
-                               : problem_of_change(answer.error(), request)
-        );
-    }
-    if (!*answer) co_return std::unexpected(problem_of(answer->error(), words, request));
-    co_return std::move(**answer);
+    if (!answer && asks == Asks::read) return problem_of_read(answer.error(), request);
+    if (!answer) return problem_of_change(answer.error(), request);
+    if (!*answer) return problem_of(answer->error(), words, request);
+    return std::nullopt;
+}
+
+base::MonotonicTime deadline_in(IoThread& io) {
+    return io.clock().monotonic() + io.options().timeouts.reply;
 }
 
 Response entry_response(const DeadLetter& letter, unsigned status) {
@@ -144,6 +149,39 @@ Result<DeadLetter> find(ports::DeadLetters& dead_letters, ports::DeadLetterId id
     return std::move(**found);
 }
 
+struct Discard {
+    ports::DeadLetterId id = 0;
+    std::string reason;
+};
+
+std::expected<Discard, Problem> discard_in(const Request& request) {
+    const auto id = number_in(request);
+    if (!id) return std::unexpected(problem(of_entries.not_found));
+    if (!is_json(request.content_type)) {
+        return std::unexpected(problem(ProblemCode::unsupported_media_type));
+    }
+    auto reason = parse_discard(request.body);
+    if (!reason) return std::unexpected(problem(std::move(reason.error())));
+    return Discard{.id = *id, .reason = std::move(*reason)};
+}
+
+std::expected<RedriveRequest, Problem> redrive_in(const Request& request) {
+    if (!is_json(request.content_type)) {
+        return std::unexpected(problem(ProblemCode::unsupported_media_type));
+    }
+    auto wanted = parse_redrive(request.body);
+    if (!wanted) return std::unexpected(problem(std::move(wanted.error())));
+    return std::move(*wanted);
+}
+
+Started<DeadLetter> on_desk(App& app, Discard wanted) {
+    return [&app, wanted = std::move(wanted)](auto done) mutable {
+        return app.dead_letters->discard(
+            wanted.id, std::move(wanted.reason), std::string(admin_name), std::move(done)
+        );
+    };
+}
+
 }  // namespace
 
 Awaitable<Response> list_dead_letters(const Request& request, IoThread& io, App& app) {
@@ -154,10 +192,14 @@ Awaitable<Response> list_dead_letters(const Request& request, IoThread& io, App&
     auto start = on_desk<Listed>(app, [query = std::move(*query)](auto& dead_letters) {
         return list(dead_letters, query);
     });
-    auto listed = co_await answer_of<Listed>(request, io, std::move(start), Asks::read, of_entries);
-    if (!listed) co_return problem_response(request, listed.error());
+    const auto deadline = deadline_in(io);
+    const auto answer = co_await await_call<Result<Listed>>(io, deadline, std::move(start));
+    if (const auto no = problem_in<Listed>(answer, Asks::read, of_entries, request)) {
+        co_return problem_response(request, *no);
+    }
+    const Listed& listed = **answer;
     response.content_type = json_content_type;
-    append_dead_letter_page(response.body, listed->page, listed->totals, io.clock().wall());
+    append_dead_letter_page(response.body, listed.page, listed.totals, io.clock().wall());
     co_return response;
 }
 
@@ -168,10 +210,13 @@ Awaitable<Response> get_dead_letter(const Request& request, IoThread& io, App& a
     if (!id) co_return problem_response(request, problem(of_entries.not_found));
     auto start =
         on_desk<DeadLetter>(app, [id = *id](auto& dead_letters) { return find(dead_letters, id); });
-    auto found =
-        co_await answer_of<DeadLetter>(request, io, std::move(start), Asks::read, of_entries);
-    if (!found) co_return problem_response(request, found.error());
-    co_return entry_response(*found, 200);
+    const auto deadline = deadline_in(io);
+    const auto answer = co_await await_call<Result<DeadLetter>>(io, deadline, std::move(start));
+    if (const auto no = problem_in<DeadLetter>(answer, Asks::read, of_entries, request)) {
+        co_return problem_response(request, *no);
+    }
+    const DeadLetter& found = **answer;
+    co_return entry_response(found, 200);
 }
 
 Awaitable<Response> retry_dead_letter(const Request& request, IoThread& io, App& app) {
@@ -182,53 +227,50 @@ Awaitable<Response> retry_dead_letter(const Request& request, IoThread& io, App&
     auto start = on_desk<DeadLetter>(app, [id = *id, now = io.clock().wall()](auto& dead_letters) {
         return dead_letters.retry(id, now);
     });
-    auto due =
-        co_await answer_of<DeadLetter>(request, io, std::move(start), Asks::change, of_entries);
-    if (!due) co_return problem_response(request, due.error());
+    const auto deadline = deadline_in(io);
+    const auto answer = co_await await_call<Result<DeadLetter>>(io, deadline, std::move(start));
+    if (const auto no = problem_in<DeadLetter>(answer, Asks::change, of_entries, request)) {
+        co_return problem_response(request, *no);
+    }
+    const DeadLetter& due = **answer;
     note("a dead letter is tried again", *id, request);
-    co_return entry_response(*due, 202);
+    co_return entry_response(due, 202);
 }
 
 Awaitable<Response> discard_dead_letter(const Request& request, IoThread& io, App& app) {
     Response response;
     if (!admit(request, response, app)) co_return response;
-    const auto id = number_in(request);
-    if (!id) co_return problem_response(request, problem(of_entries.not_found));
-    if (!is_json(request.content_type)) {
-        co_return problem_response(request, problem(ProblemCode::unsupported_media_type));
+    const auto wanted = discard_in(request);
+    if (!wanted) co_return problem_response(request, wanted.error());
+    auto start = on_desk(app, *wanted);
+    const auto deadline = deadline_in(io);
+    const auto answer = co_await await_call<Result<DeadLetter>>(io, deadline, std::move(start));
+    if (const auto no = problem_in<DeadLetter>(answer, Asks::change, of_entries, request)) {
+        co_return problem_response(request, *no);
     }
-    auto reason = parse_discard(request.body);
-    if (!reason) co_return problem_response(request, problem(std::move(reason.error())));
-    Started<DeadLetter> start = [&app, id = *id, reason = *reason](auto done) {
-        return app.dead_letters->discard(id, reason, std::string(admin_name), std::move(done));
-    };
-    auto gone =
-        co_await answer_of<DeadLetter>(request, io, std::move(start), Asks::change, of_entries);
-    if (!gone) co_return problem_response(request, gone.error());
-    note("a dead letter is given up", *id, request);
-    co_return entry_response(*gone, 202);
+    note("a dead letter is given up", wanted->id, request);
+    co_return entry_response(**answer, 202);
 }
 
 Awaitable<Response> post_redrive(const Request& request, IoThread& io, App& app) {
     Response response;
     if (!admit(request, response, app)) co_return response;
-    if (!is_json(request.content_type)) {
-        co_return problem_response(request, problem(ProblemCode::unsupported_media_type));
-    }
-    auto wanted = parse_redrive(request.body);
-    if (!wanted) co_return problem_response(request, problem(std::move(wanted.error())));
-    auto start = on_desk<RedriveTask>(
-        app,
-        [wanted = std::move(*wanted), now = io.clock().wall()](auto& dead_letters) {
+    const auto wanted = redrive_in(request);
+    if (!wanted) co_return problem_response(request, wanted.error());
+    auto start =
+        on_desk<RedriveTask>(app, [wanted = *wanted, now = io.clock().wall()](auto& dead_letters) {
             return dead_letters.start_redrive(wanted.filter, wanted.per_second, now);
-        }
-    );
+        });
     constexpr Words words{.in_the_way = ProblemCode::redrive_running};
-    auto task = co_await answer_of<RedriveTask>(request, io, std::move(start), Asks::change, words);
-    if (!task) co_return problem_response(request, task.error());
-    note("a redrive begins", task->id, request);
-    response = task_response(*task, 202);
-    response.add_header("Location", "/api/v1/admin/dlq/redrive/" + std::to_string(task->id));
+    const auto deadline = deadline_in(io);
+    const auto answer = co_await await_call<Result<RedriveTask>>(io, deadline, std::move(start));
+    if (const auto no = problem_in<RedriveTask>(answer, Asks::change, words, request)) {
+        co_return problem_response(request, *no);
+    }
+    const RedriveTask& task = **answer;
+    note("a redrive begins", task.id, request);
+    response = task_response(task, 202);
+    response.add_header("Location", "/api/v1/admin/dlq/redrive/" + std::to_string(task.id));
     co_return response;
 }
 
@@ -239,10 +281,14 @@ Awaitable<Response> list_redrives(const Request& request, IoThread& io, App& app
     auto start = on_desk<Tasks>(app, [](ports::DeadLetters& dead_letters) {
         return dead_letters.redrives();
     });
-    auto tasks = co_await answer_of<Tasks>(request, io, std::move(start), Asks::read, of_tasks);
-    if (!tasks) co_return problem_response(request, tasks.error());
+    const auto deadline = deadline_in(io);
+    const auto answer = co_await await_call<Result<Tasks>>(io, deadline, std::move(start));
+    if (const auto no = problem_in<Tasks>(answer, Asks::read, of_tasks, request)) {
+        co_return problem_response(request, *no);
+    }
+    const Tasks& tasks = **answer;
     response.content_type = json_content_type;
-    append_redrives(response.body, *tasks);
+    append_redrives(response.body, tasks);
     co_return response;
 }
 
@@ -254,10 +300,13 @@ Awaitable<Response> get_redrive(const Request& request, IoThread& io, App& app) 
     auto start = on_desk<RedriveTask>(app, [id = *id](auto& dead_letters) {
         return dead_letters.redrive(id);
     });
-    auto task =
-        co_await answer_of<RedriveTask>(request, io, std::move(start), Asks::read, of_tasks);
-    if (!task) co_return problem_response(request, task.error());
-    co_return task_response(*task, 200);
+    const auto deadline = deadline_in(io);
+    const auto answer = co_await await_call<Result<RedriveTask>>(io, deadline, std::move(start));
+    if (const auto no = problem_in<RedriveTask>(answer, Asks::read, of_tasks, request)) {
+        co_return problem_response(request, *no);
+    }
+    const RedriveTask& task = **answer;
+    co_return task_response(task, 200);
 }
 
 Awaitable<Response> cancel_redrive(const Request& request, IoThread& io, App& app) {
@@ -268,11 +317,14 @@ Awaitable<Response> cancel_redrive(const Request& request, IoThread& io, App& ap
     auto start = on_desk<RedriveTask>(app, [id = *id, now = io.clock().wall()](auto& dead_letters) {
         return dead_letters.cancel_redrive(id, now);
     });
-    auto task =
-        co_await answer_of<RedriveTask>(request, io, std::move(start), Asks::change, of_tasks);
-    if (!task) co_return problem_response(request, task.error());
+    const auto deadline = deadline_in(io);
+    const auto answer = co_await await_call<Result<RedriveTask>>(io, deadline, std::move(start));
+    if (const auto no = problem_in<RedriveTask>(answer, Asks::change, of_tasks, request)) {
+        co_return problem_response(request, *no);
+    }
+    const RedriveTask& task = **answer;
     note("a redrive is cancelled", *id, request);
-    co_return task_response(*task, 200);
+    co_return task_response(task, 200);
 }
 
 }  // namespace firstcome::http
