@@ -129,9 +129,7 @@ bool DeadLetterDesk::refused(
     const unsigned attempts = entry.attempts + 1;
     std::optional<base::WallTime> next;
     if (!counts) {
-        // Twice the consumer's rest: if it is this entry alone that the sink cannot take, the
-        // others are tried before it.
-        next = now + 2 * consumer.backoff.failed(parts_.clock.monotonic(), parts_.entropy);
+        next = now + consumer.backoff.failed(parts_.clock.monotonic(), parts_.entropy);
     } else if (attempts < options_.attempts_max) {
         next = now + resilience::draw_rest(options_.backoff, attempts, parts_.entropy);
     }

@@ -2,6 +2,7 @@
 #include "http/api.hpp"
 
 #include "http/admin_handler.hpp"
+#include "http/breakers_handler.hpp"
 #include "http/dlq_handler.hpp"
 #include "http/health_handler.hpp"
 #include "http/json.hpp"
@@ -110,6 +111,38 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
           .parameters = {},
           .answers = {{200, "Conservation", "`ok` when no item drifts"}}},
          now(get_conservation, app)},
+        {{.method = "GET",
+          .path = "/api/v1/admin/breakers",
+          .summary = "The circuit breakers",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Breakers", "An empty list where nothing is guarded"}}},
+         now(get_breakers, app)},
+        {{.method = "POST",
+          .path = "/api/v1/admin/breakers/{name}/open",
+          .summary = "Open a circuit breaker until it is closed by hand",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Breaker", "As it is now"}}},
+         now(open_breaker, app)},
+        {{.method = "POST",
+          .path = "/api/v1/admin/breakers/{name}/close",
+          .summary = "Close a circuit breaker; one that is closed stays as it is",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Breaker", "As it is now"}}},
+         now(close_breaker, app)},
+        {{.method = "POST",
+          .path = "/api/v1/admin/breakers/{name}/reset",
+          .summary = "Close a circuit breaker and forget what it has counted",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Breaker", "As it is now"}}},
+         now(reset_breaker, app)},
         {{.method = "GET",
           .path = "/livez",
           .summary = "Liveness: event loops and lanes move",

@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "domain/order.hpp"
 #include "http/admin_token.hpp"
+#include "ports/breaker_board.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -63,6 +64,7 @@ struct App {
     std::function<std::vector<std::string>()> stuck;
     /// Told about a broken invariant, which is also logged.
     std::function<void()> invariant_violated;
+    ports::BreakerBoard* breakers = nullptr;  ///< null: nothing is guarded
 };
 
 }  // namespace firstcome::http

@@ -243,6 +243,31 @@ constexpr std::string_view schemas_text = R"json({
       "tasks": {"type": "array", "items": {"$ref": "#/components/schemas/RedriveTask"}}
     }
   },
+  "Breaker": {
+    "type": "object",
+    "required": ["name", "state", "failureRate", "slowCallRate", "bufferedCalls", "failedCalls",
+      "slowCalls", "slowFailedCalls", "notPermittedCalls"],
+    "properties": {
+      "name": {"type": "string"},
+      "state": {"enum": ["CLOSED", "OPEN", "HALF_OPEN", "DISABLED", "FORCED_OPEN",
+        "METRICS_ONLY"]},
+      "failureRate": {"type": "number", "description": "Percent; -1: too few calls to tell."},
+      "slowCallRate": {"type": "number", "description": "Percent; -1: too few calls to tell."},
+      "bufferedCalls": {"type": "integer", "minimum": 0,
+        "description": "In the window that decides."},
+      "failedCalls": {"type": "integer", "minimum": 0},
+      "slowCalls": {"type": "integer", "minimum": 0},
+      "slowFailedCalls": {"type": "integer", "minimum": 0},
+      "notPermittedCalls": {"type": "integer", "minimum": 0,
+        "description": "Since the last change of state."}
+    }
+  },
+  "Breakers": {
+    "type": "object", "required": ["breakers"],
+    "properties": {
+      "breakers": {"type": "array", "items": {"$ref": "#/components/schemas/Breaker"}}
+    }
+  },
   "Health": {
     "type": "object", "required": ["status"],
     "properties": {

@@ -181,9 +181,9 @@ Result<void> Connection::wait_connected(Deadline deadline) {
         next = PQconnectPoll(connection_.get());
     }
     const std::string text = PQerrorMessage(connection_.get());
-    const std::string code = sqlstate_in(text);
-    const bool refused = code.starts_with("28") || code.starts_with("3D") ||
-                         PQconnectionNeedsPassword(connection_.get()) != 0;
+    std::string code = sqlstate_in(text);
+    if (code.empty() && PQconnectionNeedsPassword(connection_.get()) != 0) code = "28P01";
+    const bool refused = code.starts_with("28") || code.starts_with("3D");
     return std::unexpected(SqlFailure{
         .error = refused ? SqlError::refused : SqlError::unavailable,
         .sqlstate = code,

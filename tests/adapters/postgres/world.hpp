@@ -7,6 +7,7 @@
 #include "tests/support/events.hpp"
 #include "tests/support/servers.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <optional>
