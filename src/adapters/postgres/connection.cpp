@@ -59,7 +59,6 @@ bool can_be_read(const std::string& url) {
     return fine;
 }
 
-// Rounded down, at least 1 ms: 0 would mean "never".
 int milliseconds_left(steady_clock::time_point deadline) {
     const auto left = std::chrono::floor<milliseconds>(deadline - steady_clock::now()).count();
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
@@ -175,7 +174,8 @@ Result<void> Connection::wait_connected(Deadline deadline) {
     while (PQstatus(connection_.get()) != CONNECTION_BAD) {
         if (next == PGRES_POLLING_OK) return {};
         if (next == PGRES_POLLING_FAILED) break;
-        if (!wait(next == PGRES_POLLING_WRITING, deadline)) {
+        const Wait waited = wait(next == PGRES_POLLING_WRITING, deadline);
+        if (waited == Wait::late) {
             return std::unexpected(SqlFailure{.text = std::string(too_slow)});
         }
         next = PQconnectPoll(connection_.get());
@@ -300,13 +300,17 @@ Result<Rows> Connection::simple(const char* sql, Deadline deadline, Loss loss) {
 Result<Rows> Connection::answer(Deadline deadline, Loss loss) {
     while (const int flushed = PQflush(connection_.get())) {
         if (flushed < 0) return std::unexpected(broken(loss, lost));
-        if (!wait(true, deadline)) return std::unexpected(broken(loss, too_slow));
+        if (const Wait waited = wait(true, deadline); waited != Wait::moved) {
+            return std::unexpected(broken(loss, waited == Wait::late ? too_slow : lost));
+        }
     }
     Rows last;
     std::optional<SqlFailure> failure;
     for (;;) {
         while (PQisBusy(connection_.get()) != 0) {
-            if (!wait(false, deadline)) return std::unexpected(broken(loss, too_slow));
+            if (const Wait waited = wait(false, deadline); waited != Wait::moved) {
+                return std::unexpected(broken(loss, waited == Wait::late ? too_slow : lost));
+            }
         }
         Rows rows{PQgetResult(connection_.get())};
         if (!rows.result_) break;
@@ -320,27 +324,28 @@ Result<Rows> Connection::answer(Deadline deadline, Loss loss) {
     return last;
 }
 
-// True: the socket moved. While writing, what comes in is read too, or both sides could wait.
-bool Connection::wait(bool for_writing, Deadline deadline) {
-    const short writing = for_writing ? POLLOUT : short{0};
-    const auto wanted = static_cast<short>(POLLIN | writing);
+// While writing, what comes in is read too, or both sides could wait for each other.
+Connection::Wait Connection::wait(bool for_writing, Deadline deadline) {
     const bool connected = PQstatus(connection_.get()) == CONNECTION_OK;
+    const short reading = connected || !for_writing ? POLLIN : short{0};
+    const short writing = for_writing ? POLLOUT : short{0};
     pollfd socket{
         .fd = PQsocket(connection_.get()),
-        .events = connected ? wanted : (for_writing ? short{POLLOUT} : short{POLLIN}),
+        .events = static_cast<short>(reading | writing),
         .revents = 0};
-    for (;;) {
-        const int left = milliseconds_left(deadline);
-        const int ready = ::poll(&socket, 1, left);
-        if (ready > 0) break;
-        if (ready == 0) return false;
-        if (errno != EINTR) return false;
+    if (socket.fd < 0) return Wait::lost;
+    int ready = -1;
+    while (ready < 0) {
+        ready = ::poll(&socket, 1, milliseconds_left(deadline));
+        if (ready < 0 && errno != EINTR) return Wait::lost;
     }
-    // What it says of a broken session is in the next result.
-    if (connected && (socket.revents & ~POLLOUT) != 0) {
-        static_cast<void>(PQconsumeInput(connection_.get()));
+    if (ready == 0) return Wait::late;
+    const bool to_read = connected && (socket.revents & ~POLLOUT) != 0;
+    if (to_read && PQconsumeInput(connection_.get()) == 0) {
+        // The server's last words may have come before the end: then they are the answer.
+        return PQisBusy(connection_.get()) != 0 ? Wait::lost : Wait::moved;
     }
-    return true;
+    return Wait::moved;
 }
 
 SqlFailure Connection::broken(Loss loss, std::string_view what) {

@@ -145,6 +145,8 @@ private:
         void operator()(pg_conn* connection) const;
     };
 
+    enum class Wait : std::uint8_t { moved, late, lost };
+
     enum class Loss : std::uint8_t { nothing, unknown };  // what a broken session means
 
     [[nodiscard]] Result<void> connect();
@@ -157,7 +159,7 @@ private:
     );
     [[nodiscard]] Result<Rows> simple(const char* sql, Deadline deadline, Loss loss);
     [[nodiscard]] Result<Rows> answer(Deadline deadline, Loss loss);
-    [[nodiscard]] bool wait(bool for_writing, Deadline deadline);
+    [[nodiscard]] Wait wait(bool for_writing, Deadline deadline);
     [[nodiscard]] SqlFailure broken(Loss loss, std::string_view what);
     [[nodiscard]] SqlFailure failure_of(const pg_result* result, Loss loss);
 

@@ -49,6 +49,18 @@ LEFT JOIN LATERAL (
 ) line ON true
 )";
 
+// $1: above which id; $2: shard; $3: accepted at or after; $4: how many.
+constexpr std::string_view select_keys =
+    "SELECT " FC_ORDER_COLUMNS
+    ", key FROM orders WHERE order_id > $1 AND shard = $2 "
+    "AND key IS NOT NULL AND accepted_at >= $3 ORDER BY order_id LIMIT $4";
+
+constexpr std::string_view select_parked_keys =
+    "SELECT " FC_PARKED_COLUMNS
+    ", key FROM failed_order_events WHERE consumer = 'orders' "
+    "AND event_type = 'order.accepted' AND event_id > $1 AND shard = $2 AND key IS NOT NULL "
+    "AND accepted_at >= $3 AND status IN ('retrying', 'dead') ORDER BY event_id LIMIT $4";
+
 std::optional<RecordedItem> item_of(const Rows& rows, std::size_t row) {
     const auto id = domain::ItemId::from(rows.text(row, 0));
     if (!id) return std::nullopt;
@@ -82,6 +94,7 @@ ConnectionOptions leads_of(const RecordOptions& options) {
     ConnectionOptions leads = options.connection;
     leads.name += " leads";
     leads.idle_session_timeout = options.lead_timeout;
+    leads.call_timeout = std::min(leads.call_timeout, options.lead_timeout);
     return leads;
 }
 
@@ -256,38 +269,32 @@ ports::SystemOfRecord::Result<void> Record::keys(
     domain::WallTime since,
     const std::function<void(std::span<const ports::RecordedKey>)>& take
 ) {
-    domain::OrderId above = first_id_at(since - clocks_apart);
-    for (bool parked : {false, true}) {
+    for (const std::string_view sql : {select_keys, select_parked_keys}) {
+        domain::OrderId above = first_id_at(since - clocks_apart);
         for (bool more = true; more;) {
-            auto rows = connection_.read(
-                parked ? "SELECT " FC_PARKED_COLUMNS
-                         ", key FROM failed_order_events "
-                         "WHERE consumer = 'orders' AND event_type = 'order.accepted' "
-                         "AND event_id > $1 AND shard = $2 AND key IS NOT NULL "
-                         "AND accepted_at >= $3 AND status IN ('retrying', 'dead') "
-                         "ORDER BY event_id LIMIT $4"
-                       : "SELECT " FC_ORDER_COLUMNS
-                         ", key FROM orders "
-                         "WHERE order_id > $1 AND shard = $2 AND key IS NOT NULL "
-                         "AND accepted_at >= $3 ORDER BY order_id LIMIT $4",
-                {above, shard, since, keys_a_piece}
-            );
-            if (!rows) return failed(rows.error(), "read keys");
-            std::vector<ports::RecordedKey> piece;
-            piece.reserve(rows->size());
-            for (std::size_t row = 0; row < rows->size(); ++row) {
-                const auto order = order_of(*rows, row);
-                if (!order || rows->text(row, 8).size() != 16) {
-                    return std::unexpected(RecordError::corrupt);
-                }
-                piece.push_back({.key = rows->key(row, 8), .order = *order});
-            }
-            if (!piece.empty()) take(piece);
-            more = piece.size() == static_cast<std::size_t>(keys_a_piece);
-            above = more ? piece.back().order.id : first_id_at(since - clocks_apart);
+            auto piece = read_keys(sql, {above, shard, since, keys_a_piece});
+            if (!piece) return std::unexpected(piece.error());
+            if (!piece->empty()) take(*piece);
+            more = piece->size() == static_cast<std::size_t>(keys_a_piece);
+            if (more) above = piece->back().order.id;
         }
     }
     return {};
+}
+
+ports::SystemOfRecord::Result<std::vector<ports::RecordedKey>> Record::read_keys(
+    std::string_view sql, std::initializer_list<Param> params
+) {
+    auto rows = connection_.read(sql, params);
+    if (!rows) return failed(rows.error(), "read keys");
+    std::vector<ports::RecordedKey> piece;
+    piece.reserve(rows->size());
+    for (std::size_t row = 0; row < rows->size(); ++row) {
+        const auto order = order_of(*rows, row);
+        if (!order || rows->text(row, 8).size() != 16) return std::unexpected(RecordError::corrupt);
+        piece.push_back({.key = rows->key(row, 8), .order = *order});
+    }
+    return piece;
 }
 
 }  // namespace firstcome::postgres

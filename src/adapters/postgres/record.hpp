@@ -78,8 +78,13 @@ private:
     change_locked(
         unsigned shard, const domain::StockChange& change, const Live& live, const Lower& lower
     );
-    [[nodiscard]] ports::SystemOfRecord::Result<std::uint64_t> write_change(
-        unsigned shard,
+    [[nodiscard]] ports::SystemOfRecord::Result<std::vector<ports::RecordedKey>> read_keys(
+        std::string_view sql, std::initializer_list<Param> params
+    );
+    [[nodiscard]] ports::SystemOfRecord::Result<void> write_item(
+        unsigned shard, const ports::RecordedItem& item
+    );
+    [[nodiscard]] ports::SystemOfRecord::Result<std::uint64_t> write_movement(
         const domain::StockChange& change,
         const domain::StockFigures& before,
         const domain::StockFigures& after

@@ -171,7 +171,7 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> Record::chan
     if (const auto* no = std::get_if<StockRejected>(&decided)) return *no;
     const auto& after = std::get<StockFigures>(decided);
 
-    auto movement = write_change(shard, change, before, after);
+    auto movement = write_movement(change, before, after);
     if (!movement) return std::unexpected(movement.error());
     const RecordedItem wanted = wanted_of(recorded, after, *movement);
     if (after.total() < before.total()) {
@@ -179,12 +179,13 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> Record::chan
         if (!refused) return std::unexpected(refused.error());
         if (*refused) return **refused;
     }
+    if (auto written = write_item(shard, wanted); !written) return std::unexpected(written.error());
     const bool appeared = !before.per_user_limit && after.per_user_limit && after.orders > 0;
     return Changed{.item = wanted, .answer = {.figures = after}, .limit_appeared = appeared};
 }
 
-ports::SystemOfRecord::Result<std::uint64_t> Record::write_change(
-    unsigned shard, const StockChange& change, const StockFigures& before, const StockFigures& after
+ports::SystemOfRecord::Result<std::uint64_t> Record::write_movement(
+    const StockChange& change, const StockFigures& before, const StockFigures& after
 ) {
     auto row = connection_.write(
         insert_movement,
@@ -209,22 +210,27 @@ ports::SystemOfRecord::Result<std::uint64_t> Record::write_change(
          after.per_user_limit}
     );
     if (!row) return failed(row.error(), "write a stock movement");
-    const auto movement = static_cast<std::uint64_t>(row->integer(0, 0));
+    return static_cast<std::uint64_t>(row->integer(0, 0));
+}
+
+// Last of all: from here to the commit the relay waits for the row.
+ports::SystemOfRecord::Result<void> Record::write_item(unsigned shard, const RecordedItem& item) {
+    const StockFigures& figures = item.figures;
     auto written = connection_.write(
         upsert_item,
-        {change.item,
+        {figures.item,
          shard,
-         after.initial,
-         after.restocked,
-         after.window.opens_at,
-         after.window.closes_at,
-         after.per_user_limit,
-         movement,
-         after.as_of}
+         figures.initial,
+         figures.restocked,
+         figures.window.opens_at,
+         figures.window.closes_at,
+         figures.per_user_limit,
+         item.movement,
+         figures.as_of}
     );
     if (!written) return failed(written.error(), "write an item");
-    if (written->changed() == 1) return movement;
-    log::error("an item is stored under another shard", {{"item", change.item.text()}});
+    if (written->changed() == 1) return {};
+    log::error("an item is stored under another shard", {{"item", figures.item.text()}});
     return std::unexpected(RecordError::corrupt);
 }
 
