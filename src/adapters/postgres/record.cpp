@@ -127,7 +127,7 @@ Record::Record(const RecordOptions& options, const base::Clock& clock, base::Ent
       connection_(options.connection),
       leads_(leads_of(options)) {}
 
-ports::SystemOfRecord::Result<bool> Record::lead(unsigned shard) {
+Record::Result<bool> Record::lead(unsigned shard) {
     if (held_.contains(shard)) {
         auto alive = leads_.read("SELECT");
         if (alive && leads_.session() == held_session_) return true;
@@ -145,7 +145,7 @@ ports::SystemOfRecord::Result<bool> Record::lead(unsigned shard) {
     return true;
 }
 
-ports::SystemOfRecord::Result<std::string> Record::secret() {
+Record::Result<std::string> Record::secret() {
     const base::KeyedHash::Secret drawn = base::KeyedHash::new_secret(entropy_);
     auto made = connection_.write(
         "INSERT INTO settings (name, value) VALUES ('hash_secret', $1) ON CONFLICT DO NOTHING",
@@ -160,7 +160,7 @@ ports::SystemOfRecord::Result<std::string> Record::secret() {
     return std::string(rows->text(0, 0));
 }
 
-ports::SystemOfRecord::Result<Epoch> Record::epoch(unsigned shard) {
+Record::Result<Epoch> Record::epoch(unsigned shard) {
     auto rows = connection_.read("SELECT number, run_id FROM epochs WHERE shard = $1", {shard});
     if (!rows) return failed(rows.error(), "read the epoch");
     if (rows->empty()) return Epoch{};
@@ -169,7 +169,7 @@ ports::SystemOfRecord::Result<Epoch> Record::epoch(unsigned shard) {
         .run_id = std::string(rows->text(0, 1))};
 }
 
-ports::SystemOfRecord::Result<Epoch> Record::advance_epoch(
+Record::Result<Epoch> Record::advance_epoch(
     unsigned shard, const Epoch& from, std::string_view run_id
 ) {
     auto rows = connection_.write(
@@ -186,7 +186,7 @@ ports::SystemOfRecord::Result<Epoch> Record::advance_epoch(
         .number = static_cast<std::uint64_t>(rows->integer(0, 0)), .run_id = std::string(run_id)};
 }
 
-ports::SystemOfRecord::Result<std::vector<RecordedItem>> Record::read_items(
+Record::Result<std::vector<RecordedItem>> Record::read_items(
     std::string_view where, const Param& param
 ) {
     auto rows = connection_.read(std::string(select_items) + std::string(where), {param});
@@ -200,21 +200,18 @@ ports::SystemOfRecord::Result<std::vector<RecordedItem>> Record::read_items(
     return items;
 }
 
-ports::SystemOfRecord::Result<std::vector<RecordedItem>> Record::items(unsigned shard) {
+Record::Result<std::vector<RecordedItem>> Record::items(unsigned shard) {
     return read_items("WHERE i.shard = $1 ORDER BY i.item_id", shard);
 }
 
-ports::SystemOfRecord::Result<std::optional<RecordedItem>> Record::item(const domain::ItemId& item
-) {
+Record::Result<std::optional<RecordedItem>> Record::item(const domain::ItemId& item) {
     auto found = read_items("WHERE i.item_id = $1", item);
     if (!found) return std::unexpected(found.error());
     if (found->empty()) return std::nullopt;
     return found->front();
 }
 
-ports::SystemOfRecord::Result<std::set<domain::OrderId>> Record::stored(
-    std::span<const domain::OrderId> orders
-) {
+Record::Result<std::set<domain::OrderId>> Record::stored(std::span<const domain::OrderId> orders) {
     std::set<domain::OrderId> found;
     while (!orders.empty()) {
         const auto piece = orders.first(std::min(orders.size(), ids_a_call));
@@ -233,7 +230,7 @@ ports::SystemOfRecord::Result<std::set<domain::OrderId>> Record::stored(
 
 // Orders have no index on their item, which would cost each insert. An item's orders are younger
 // than its first stock movement, so the search begins there.
-ports::SystemOfRecord::Result<std::vector<std::pair<domain::UserId, domain::Units>>> Record::bought(
+Record::Result<std::vector<std::pair<domain::UserId, domain::Units>>> Record::bought(
     const domain::ItemId& item
 ) {
     auto first = connection_.read("SELECT min(at) FROM stock_movements WHERE item_id = $1", {item});
@@ -264,7 +261,7 @@ SELECT user_id, sum(quantity)::bigint FROM (
     return bought;
 }
 
-ports::SystemOfRecord::Result<void> Record::keys(
+Record::Result<void> Record::keys(
     unsigned shard,
     domain::WallTime since,
     const std::function<void(std::span<const ports::RecordedKey>)>& take
@@ -282,7 +279,7 @@ ports::SystemOfRecord::Result<void> Record::keys(
     return {};
 }
 
-ports::SystemOfRecord::Result<std::vector<ports::RecordedKey>> Record::read_keys(
+Record::Result<std::vector<ports::RecordedKey>> Record::read_keys(
     std::string_view sql, std::initializer_list<Param> params
 ) {
     auto rows = connection_.read(sql, params);

@@ -1,6 +1,6 @@
 -- src/adapters/postgres/migrations/0001_first.sql - the tables of the distributed mode
--- Units are whole units; times are UTC. Ids compare by bytes, whatever the database's language, which
--- also is several times faster. Never changed after a release: a change is a new file.
+-- Units are whole units; times are UTC. Ids compare by bytes, whatever the database's language,
+-- which also is several times faster. Never changed after a release: a change is a new file.
 
 -- hash_secret, shards: the same for all nodes, made by the first one. Never changes.
 CREATE TABLE settings (
