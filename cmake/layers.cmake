@@ -44,8 +44,9 @@ function(fc_program name)
   target_link_libraries(fc_cli PUBLIC fc_config fc_telemetry fc_sqlite fmt::fmt Boost::json CLI11::CLI11 CURL::libcurl)
   set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/cli/version.cpp
     APPEND PROPERTY COMPILE_DEFINITIONS FC_VERSION="${PROJECT_VERSION}")
-  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${CMAKE_SOURCE_DIR}/src/wiring.cpp)
-  target_link_libraries(${name} PRIVATE fc_cli fc_http fc_app)
+  file(GLOB wiring CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/wiring/*.cpp)
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${wiring})
+  target_link_libraries(${name} PRIVATE fc_cli fc_http fc_app fc_redis fc_postgres fc_webhook fc_guarded)
 endfunction()
 
 # Turns a text file into a header with one constant, so that the program carries it: schema.sql -> schema_sql.

@@ -70,8 +70,6 @@ public:
 
     [[nodiscard]] std::size_t remembered_keys() const { return keys_.size(); }
 
-    [[nodiscard]] std::size_t keys_memory_bytes() const { return keys_.memory_bytes(); }
-
 private:
     struct Provisional {
         Sale* sale;

@@ -9,8 +9,8 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <grp.h>
-#include <memory>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pwd.h>
@@ -88,6 +88,12 @@ std::string run_or_stop(const std::vector<std::string>& command) {
     Ran ran = run(command);
     if (ran.status != 0) stop_test(command.front() + " failed: " + ran.output);
     return std::move(ran.output);
+}
+
+std::string redis_cli(std::uint16_t port, const std::vector<std::string>& words) {
+    std::vector<std::string> command{"redis-cli", "-p", std::to_string(port)};
+    command.insert(command.end(), words.begin(), words.end());
+    return run(command).output;
 }
 
 /// PostgreSQL refuses to run as root.
@@ -204,9 +210,100 @@ void RedisServer::lose_data() {
 }
 
 std::string RedisServer::cli(const std::vector<std::string>& words) const {
-    std::vector<std::string> command{"redis-cli", "-p", std::to_string(port_)};
-    command.insert(command.end(), words.begin(), words.end());
-    return run(command).output;
+    return redis_cli(port_, words);
+}
+
+SentinelServer::SentinelServer(const RedisServer& master) : port_(free_port()) {
+    const std::string file = (dir_.path() / "sentinel.conf").string();
+    std::ofstream{file} << "port " << port_ << "\nbind 127.0.0.1\nprotected-mode no\n"
+                        << "sentinel monitor mymaster 127.0.0.1 " << master.port() << " 1\n"
+                        << "sentinel down-after-milliseconds mymaster 700\n"
+                        << "sentinel failover-timeout mymaster 2000\n";
+    const std::string log = (dir_.path() / "sentinel.log").string();
+    program_.start({"redis-sentinel", file, "--dir", dir_.path().string()}, port_, log);
+    // To look often shortens the test. A replica that has been silent for five pings is not
+    // promoted, so these are further apart; their default would take a new master for a dead one.
+    std::vector<std::string> haste{"SENTINEL", "DEBUG", "ping-period", "300"};
+    for (const char* period : {"info-period", "ask-period", "publish-period"}) {
+        haste.insert(haste.end(), {period, "100"});
+    }
+    cli(haste);
+}
+
+std::string SentinelServer::cli(const std::vector<std::string>& words) const {
+    return redis_cli(port_, words);
+}
+
+void SentinelServer::wait_for_replica() const {
+    const auto ready = [&] {
+        return cli({"SENTINEL", "REPLICAS", "mymaster"}).contains("master-link-status\nok");
+    };
+    for (int tries = 0; !ready(); ++tries) {
+        if (tries > 1000) stop_test("the Sentinel found no replica");
+        ::poll(nullptr, 0, 10);
+    }
+}
+
+RedisCluster::RedisCluster() {
+    std::array<std::uint16_t, size> bus_ports{};
+    for (std::size_t at = 0; at < size; ++at) {
+        bus_ports.at(at) = free_port();
+        nodes_.push_back(std::make_unique<RedisServer>(std::vector<std::string>{
+            "--cluster-enabled",
+            "yes",
+            "--cluster-port",
+            std::to_string(bus_ports.at(at)),
+            "--cluster-node-timeout",
+            "1000"}));
+    }
+    for (std::size_t at = 0; at < size; ++at) {
+        // The first slots for which owner_of() says so.
+        const std::string first = std::to_string((at * 16384 + size - 1) / size);
+        const std::string last = std::to_string(((at + 1) * 16384 + size - 1) / size - 1);
+        nodes_[at]->cli({"CLUSTER", "SET-CONFIG-EPOCH", std::to_string(at + 1)});
+        nodes_[at]->cli({"CLUSTER", "ADDSLOTSRANGE", first, last});
+        const std::string port = std::to_string(nodes_[at]->port());
+        const std::string bus_port = std::to_string(bus_ports.at(at));
+        nodes_[0]->cli({"CLUSTER", "MEET", "127.0.0.1", port, bus_port});
+    }
+    const auto ready = [&](const auto& node) {
+        const std::string told = node->cli({"CLUSTER", "INFO"});
+        return told.contains("cluster_state:ok") && told.contains("cluster_size:3");
+    };
+    for (int tries = 0; !std::ranges::all_of(nodes_, ready); ++tries) {
+        if (tries > 1000) stop_test("the Cluster did not come together");
+        ::poll(nullptr, 0, 10);
+    }
+}
+
+std::string RedisCluster::id_of(std::size_t at) const {
+    return nodes_.at(at)->cli({"CLUSTER", "MYID"});
+}
+
+TestCertificate::TestCertificate(
+    const std::filesystem::path& folder, const std::string& alternatives
+)
+    : certificate((folder / "certificate.pem").string()), key((folder / "key.pem").string()) {
+    run_or_stop(
+        {"openssl",
+         "req",
+         "-x509",
+         "-newkey",
+         "ec",
+         "-pkeyopt",
+         "ec_paramgen_curve:prime256v1",
+         "-nodes",
+         "-days",
+         "2",
+         "-subj",
+         "/CN=firstcome test",
+         "-addext",
+         "subjectAltName=" + alternatives,
+         "-keyout",
+         key,
+         "-out",
+         certificate}
+    );
 }
 
 PostgresServer::PostgresServer(std::vector<std::string> options)

@@ -3,7 +3,10 @@
 
 #include "tests/support/temp_dir.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -70,6 +73,54 @@ private:
     std::uint16_t port_;
     std::vector<std::string> options_;
     ServerProgram program_;
+};
+
+/// Watches a master by the name `mymaster`, and promotes a replica when it is gone for 700 ms.
+class SentinelServer {
+public:
+    explicit SentinelServer(const RedisServer& master);
+
+    void kill() { program_.kill(); }
+
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+
+    /// Until it knows a replica that it could promote.
+    void wait_for_replica() const;
+    /// Runs redis-cli, as RedisServer::cli.
+    std::string cli(const std::vector<std::string>& words) const;
+
+private:
+    TempDir dir_;
+    std::uint16_t port_;
+    ServerProgram program_;
+};
+
+/// Three masters, each with a third of the slots; ready after about two seconds.
+class RedisCluster {
+public:
+    RedisCluster();
+
+    [[nodiscard]] RedisServer& node(std::size_t at) { return *nodes_.at(at); }
+
+    /// The id by which the nodes know each other.
+    [[nodiscard]] std::string id_of(std::size_t at) const;
+
+    /// The node that serves the slot, 0..2, as long as no slot was moved.
+    [[nodiscard]] static std::size_t owner_of(std::uint16_t slot) { return slot * 3U / 16384U; }
+
+    static constexpr std::size_t size = 3;
+
+private:
+    std::vector<std::unique_ptr<RedisServer>> nodes_;
+};
+
+/// Files of a certificate that signs itself, for the names in `alternatives` (as
+/// `IP:127.0.0.1,DNS:localhost`), in `folder`.
+struct TestCertificate {
+    TestCertificate(const std::filesystem::path& folder, const std::string& alternatives);
+
+    std::string certificate;
+    std::string key;
 };
 
 /// A PostgreSQL cluster of one's own, fsync off (a test kills the server, not the machine).

@@ -262,6 +262,7 @@ std::expected<ports::StockResult, LedgerError> Ledger::change_stock(const StockC
     return ports::StockChanged{.figures = after};
 }
 
+// Changes are few and their rows are kept for ever, so their keys are too.
 std::expected<std::optional<ports::StockResult>, SqliteError> Ledger::repeated(
     const StockChange& change, const std::string& payload
 ) {
@@ -269,8 +270,6 @@ std::expected<std::optional<ports::StockResult>, SqliteError> Ledger::repeated(
     const auto key_bytes = bytes_of(*change.key);
     Statement& find = statements_.find_movement;
     find.bind(0, std::span<const std::byte>(key_bytes));
-    const auto oldest = clock_.wall() - options_.key_ttl;
-    find.bind(1, std::int64_t{oldest.time_since_epoch().count()});
     auto there = find.step();
     if (!there) return std::unexpected(there.error());
     if (!*there) return std::nullopt;

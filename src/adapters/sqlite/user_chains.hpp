@@ -43,8 +43,26 @@ public:
         for (const Link& link : links) newest_.find_or_add(link.user_hash) = link.order_high;
     }
 
-    /// Soon asked for. Thread: the lane, while nobody else writes
-    void prefetch(std::uint64_t user_hash) const { newest_.prefetch(user_hash); }
+    /// An order of the file, and the one it names as its user's before.
+    struct Step {
+        std::uint64_t user_hash = 0;
+        std::uint64_t order_high = 0;
+        std::uint64_t previous = 0;
+    };
+
+    /// For the start: makes each of these its user's newest, in turn. The first that does not name
+    /// the newest before it is returned, and nothing behind it was done; nullptr: all were.
+    [[nodiscard]] const Step* extend(std::span<const Step> steps) {
+        constexpr std::size_t ahead = 16;
+        const std::lock_guard lock{mutex_};
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            if (i + ahead < steps.size()) newest_.prefetch(steps[i + ahead].user_hash);
+            std::uint64_t& newest = newest_.find_or_add(steps[i].user_hash);
+            if (newest != steps[i].previous) return &steps[i];
+            newest = steps[i].order_high;
+        }
+        return nullptr;
+    }
 
     [[nodiscard]] std::size_t memory_bytes() const {
         const std::lock_guard lock{mutex_};

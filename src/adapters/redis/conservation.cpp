@@ -1,0 +1,183 @@
+// src/adapters/redis/conservation.cpp - does Redis sell what the record says there is?
+#include "adapters/redis/conservation.hpp"
+
+#include "adapters/redis/sale_changes.hpp"
+#include "adapters/redis/stored_order.hpp"
+#include "telemetry/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace firstcome::redis {
+
+using domain::StockFigures;
+using ports::LedgerError;
+using ports::RecordedItem;
+
+namespace {
+
+std::string totals_of(const StockFigures& figures) {
+    return fmt::format(
+        "initial {} restocked {} opens [{}] closes [{}] limit [{}]",
+        figures.initial,
+        figures.restocked,
+        text_of(figures.window.opens_at),
+        text_of(figures.window.closes_at),
+        text_of(figures.per_user_limit)
+    );
+}
+
+std::string difference(std::string_view expected, std::string_view found) {
+    return fmt::format("expected {}, found {}", expected, found);
+}
+
+}  // namespace
+
+Conservation::Conservation(
+    const ConservationOptions& options,
+    Connection& connection,
+    ports::SystemOfRecord& record,
+    ports::OrderLedger& ledger,
+    Rebuild& rebuild,
+    const base::Clock& clock
+)
+    : options_(options),
+      record_(record),
+      ledger_(ledger),
+      rebuild_(rebuild),
+      clock_(clock),
+      calls_({}, options.shard, connection, record, clock) {}
+
+// Reply of look.lua: entries waiting, entries, names, fields. The record is read after it: what it
+// may do meanwhile, failing orders, takes nothing from the sum.
+std::expected<Conserved, LedgerError> Conservation::check() {
+    Conserved conserved;
+    const auto finished = finish_releases();
+    if (!finished) return std::unexpected(finished.error());
+    conserved.given_back = *finished;
+    const auto look = calls_.eval(scripts().look, {std::to_string(options_.entries_max)});
+    if (!look) return std::unexpected(look.error().error);
+    if (look->items.size() != 4) return std::unexpected(LedgerError::unavailable);
+    if (look->items[0].integer > static_cast<std::int64_t>(options_.entries_max)) return conserved;
+    conserved.compared = true;
+    const auto waiting = count_waiting(look->items[1]);
+    if (!waiting) return std::unexpected(waiting.error());
+    const auto items = record_.items(options_.shard);
+    if (!items) return std::unexpected(ledger_error(items.error()));
+
+    const auto& names = look->items[2].items;
+    for (const RecordedItem& recorded : *items) {
+        const auto name = std::ranges::find(names, recorded.figures.item.text(), &Reply::text);
+        const auto* const fields =
+            name == names.end() ? nullptr : &look->items[3].items.at(
+                                                static_cast<std::size_t>(name - names.begin()));
+        const auto taken = waiting->find(recorded.figures.item);
+        const Taken none;
+        auto drift = compare(recorded, taken == waiting->end() ? none : taken->second, fields);
+        if (drift) conserved.drifts.push_back(std::move(*drift));
+    }
+    repair(conserved.drifts);
+    last_ = conserved.drifts;
+    std::erase_if(last_, &Drift::repaired);
+    return conserved;
+}
+
+std::expected<std::size_t, LedgerError> Conservation::finish_releases() {
+    const auto open = record_.not_given_back(options_.shard, options_.releases_a_check);
+    if (!open) return std::unexpected(ledger_error(open.error()));
+    std::size_t finished = 0;
+    for (const domain::Order& order : *open) {
+        const auto back = give_back(calls_, record_, order);
+        if (!back) return std::unexpected(back.error());
+        ++finished;
+    }
+    return finished;
+}
+
+std::expected<Conservation::TakenByItem, LedgerError> Conservation::count_waiting(
+    const Reply& entries
+) {
+    std::vector<domain::Event> events;
+    std::vector<domain::OrderId> ids;
+    for (const Reply& each : entries.items) {
+        const auto entry = read_entry(bytes_of_entry(each));
+        if (!entry) return std::unexpected(LedgerError::unavailable);
+        for (const domain::Event& event : entry->events) {
+            events.push_back(event);
+            ids.push_back(event.order.id);
+        }
+    }
+    const auto stored = record_.stored(ids);
+    if (!stored) return std::unexpected(ledger_error(stored.error()));
+    TakenByItem waiting;
+    for (const domain::Event& event : events) {
+        Taken& taken = waiting[event.order.item];
+        taken.sequence = std::max(taken.sequence, event.order.sequence);
+        if (!stored->contains(event.order.id)) taken.units += event.order.quantity;
+    }
+    return waiting;
+}
+
+std::optional<Drift> Conservation::compare(
+    const RecordedItem& recorded, const Taken& waiting, const Reply* fields
+) const {
+    const StockFigures& truth = recorded.figures;
+    const domain::Units taken = truth.sold + truth.compensating + waiting.units;
+    const domain::Sequence sequence = std::max(truth.orders, waiting.sequence);
+    const std::string expected = fmt::format("taken {} orders {}", taken, sequence);
+    const bool unknown = fields == nullptr || is_unknown(*fields);
+    if (unknown) {
+        return Drift{
+            .item = truth.item,
+            .units = taken - truth.total(),
+            .totals = sequence == 0,
+            .what = difference(expected, "nothing")};
+    }
+    const auto live = read_item(truth.item, *fields, clock_.wall());
+    if (!live) return Drift{.item = truth.item, .what = difference(expected, "damage")};
+    const StockFigures& found = live->figures;
+    const domain::Units units = found.remaining - (truth.total() - taken);
+    if (totals_of(found) != totals_of(truth)) {
+        return Drift{
+            .item = truth.item,
+            .units = units,
+            .totals = true,
+            .what = difference(totals_of(truth), totals_of(found))};
+    }
+    if (units == 0 && found.orders >= sequence) return std::nullopt;
+    return Drift{
+        .item = truth.item,
+        .units = units,
+        .what =
+            difference(expected, fmt::format("taken {} orders {}", found.sold, found.orders))};
+}
+
+// Between two calls everything that was under way has ended.
+void Conservation::repair(std::vector<Drift>& drifts) {
+    bool rebuilt = false;
+    for (Drift& drift : drifts) {
+        if (std::ranges::find(last_, drift) == last_.end()) continue;
+        if (drift.totals) {
+            domain::StockChange nothing;
+            nothing.item = drift.item;
+            nothing.operation = domain::StockOperation::add;
+            nothing.reason = "repair: " + drift.what;
+            nothing.who = "conservation";
+            drift.repaired = ledger_.change_stock(nothing).has_value();
+        } else {
+            rebuilt = rebuilt || rebuild_.run().has_value();
+            drift.repaired = rebuilt;
+        }
+        log::warn(
+            "Redis and the record differed",
+            {{"shard", options_.shard},
+             {"item", drift.item.text()},
+             {"units", drift.units},
+             {"difference", drift.what},
+             {"repaired", drift.repaired}}
+        );
+    }
+}
+
+}  // namespace firstcome::redis

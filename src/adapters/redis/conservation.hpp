@@ -1,0 +1,91 @@
+// src/adapters/redis/conservation.hpp - does Redis sell what the record says there is?
+#pragma once
+
+#include "adapters/redis/item_fields.hpp"
+#include "adapters/redis/rebuild.hpp"
+#include "adapters/redis/shard_calls.hpp"
+#include "ports/order_ledger.hpp"
+#include "ports/system_of_record.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace firstcome::redis {
+
+/// How an item in Redis differs from the record and the outbox together.
+struct Drift {
+    domain::ItemId item;
+    domain::Units units = 0;  ///< Redis would sell so many more (or fewer, below 0) than there are
+    bool totals = false;      ///< what was set differs: a stock change ended between the two
+    std::string what{};       ///< for people: what differs, as `expected ..., found ...`
+    bool repaired = false;    ///< by this call
+
+    friend bool operator==(const Drift& a, const Drift& b) {
+        return a.item == b.item && a.what == b.what;
+    }
+};
+
+struct Conserved {
+    bool compared = false;  ///< false: more waits in the outbox than is read for this
+    std::vector<Drift> drifts{};
+    std::size_t given_back = 0;  ///< orders whose release somebody had not finished
+};
+
+struct ConservationOptions {
+    unsigned shard = 0;
+    std::size_t entries_max = 256;      ///< of the outbox, read in one look
+    std::size_t releases_a_check = 100;  ///< unfinished ones taken up
+};
+
+/// The leader's look between two batches of its relay: nobody else moves orders from the outbox to
+/// the record, so both can be compared while the sale goes on.
+///
+/// A drift that is the same at two calls is repaired: totals by a stock change of nothing, which
+/// waits for changes under way; units by a rebuild.
+/// Errors   as in LedgerError; nothing was compared
+/// Thread   the leader's
+class Conservation {
+public:
+    Conservation(
+        const ConservationOptions& options,
+        Connection& connection,         // outlives
+        ports::SystemOfRecord& record,  // outlives
+        ports::OrderLedger& ledger,     // outlives; the leader's own, for stock changes
+        Rebuild& rebuild,               // outlives
+        const base::Clock& clock        // outlives
+    );
+
+    [[nodiscard]] std::expected<Conserved, ports::LedgerError> check();
+
+private:
+    template <typename T>
+    using Result = std::expected<T, ports::LedgerError>;
+
+    struct Taken {
+        domain::Units units = 0;
+        domain::Sequence sequence = 0;
+    };
+
+    using TakenByItem = std::map<domain::ItemId, Taken>;
+
+    [[nodiscard]] Result<std::size_t> finish_releases();
+    [[nodiscard]] Result<TakenByItem> count_waiting(const Reply& entries);
+    [[nodiscard]] std::optional<Drift> compare(
+        const ports::RecordedItem& recorded, const Taken& waiting, const Reply* fields
+    ) const;
+    void repair(std::vector<Drift>& drifts);
+
+    ConservationOptions options_;
+    ports::SystemOfRecord& record_;  // outlives
+    ports::OrderLedger& ledger_;     // outlives
+    Rebuild& rebuild_;               // outlives
+    const base::Clock& clock_;       // outlives
+    ShardCalls calls_;
+    std::vector<Drift> last_;  // of the last call
+};
+
+}  // namespace firstcome::redis

@@ -1,0 +1,154 @@
+// src/adapters/redis/outbox.cpp - what was decided and is not stored yet: a shard's stream
+#include "adapters/redis/outbox.hpp"
+
+#include "adapters/redis/item_fields.hpp"
+#include "base/assert.hpp"
+#include "telemetry/log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace firstcome::redis {
+
+using ports::OutboxError;
+
+namespace {
+
+constexpr std::chrono::milliseconds answer_time{2000};  // beyond the waiting itself
+
+std::unexpected<OutboxError> damaged(unsigned shard) {
+    log::error("an entry of the outbox is damaged", {{"shard", shard}});
+    return std::unexpected(OutboxError::unavailable);
+}
+
+std::int64_t milliseconds_of(domain::WallTime time) {
+    return time.time_since_epoch().count();
+}
+
+}  // namespace
+
+Outbox::Outbox(
+    unsigned shard, Connection& connection, ports::SystemOfRecord& record, const base::Clock& clock
+)
+    : calls_({}, shard, connection, record, clock), clock_(clock) {}
+
+std::expected<std::vector<domain::Event>, OutboxError> Outbox::pull(
+    std::size_t max, std::chrono::milliseconds wait
+) {
+    FC_ASSERT(max > 0);
+    const auto replies = read(max, wait);
+    if (!replies) return std::unexpected(replies.error());
+    const Reply& streams = replies->front();
+    const auto placed = static_cast<std::uint64_t>(number_in(replies->back()).value_or(0));
+    if (streams.items.empty()) {
+        pulled_.clear();
+        pending_ = 0;
+        oldest_ms_ = 0;
+        return std::vector<domain::Event>{};
+    }
+    const Reply& stream = streams.items.front();  // its name and its entries
+    if (stream.items.size() != 2 || stream.items[1].items.empty()) {
+        return damaged(calls_.keys().shard);
+    }
+    const auto& entries = stream.items[1].items;
+    if (const auto head = read_entry_head(bytes_of_entry(entries.front()))) {
+        pending_ = placed - std::min(placed, head->placed_before);
+        oldest_ms_ = milliseconds_of(head->accepted_at);
+    }
+    return take(entries, max);
+}
+
+std::expected<std::vector<Reply>, OutboxError> Outbox::read(
+    std::size_t max, std::chrono::milliseconds wait
+) {
+    const auto life = calls_.life();
+    if (!life) return std::unexpected(OutboxError::unavailable);
+    if (epoch_ != life->epoch) pulled_.clear();
+    epoch_ = life->epoch;
+    const ShardKeys& keys = calls_.keys();
+    const std::string count = std::to_string(std::max<std::size_t>(1, max / entry_size_));
+    const std::string wait_ms = std::to_string(wait.count());
+    std::vector<std::string_view> read{"XREAD", "COUNT", count};
+    if (wait.count() > 0) read.insert(read.end(), {"BLOCK", wait_ms});
+    read.insert(read.end(), {"STREAMS", keys.outbox, "0"});
+    const std::vector<std::string_view> placed{"GET", keys.placed};
+    const std::array<Words, 2> commands{Words{read}, Words{placed}};
+    auto replies = calls_.pipeline(commands, wait + answer_time);
+    if (!replies) return std::unexpected(OutboxError::unavailable);
+    if (replies->front().is(Reply::Kind::error)) return damaged(keys.shard);
+    return std::move(*replies);
+}
+
+// Of the first entry a part may be acknowledged already; the relay is given what is left of it.
+std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
+    std::span<const Reply> entries, std::size_t max
+) {
+    const Pulled first = pulled_.empty() ? Pulled{} : pulled_.front();
+    pulled_.clear();
+    std::vector<domain::Event> events;
+    for (const Reply& each : entries) {
+        const auto moment = moment_of(each);
+        auto entry = read_entry(bytes_of_entry(each));
+        if (!moment || !entry) return damaged(calls_.keys().shard);
+        auto& fresh = entry->events;
+        entry_size_ = std::max<std::size_t>(1, (entry_size_ + fresh.size()) / 2);
+        if (first.left > 0 && first.moment == *moment) {
+            const auto done = fresh.size() - std::min(fresh.size(), first.left);
+            fresh.erase(fresh.begin(), fresh.begin() + static_cast<std::ptrdiff_t>(done));
+        }
+        pulled_.push_back({.moment = *moment, .left = fresh.size()});
+        std::ranges::move(fresh, std::back_inserter(events));
+        if (events.size() >= max) break;
+    }
+    return events;
+}
+
+std::expected<void, OutboxError> Outbox::acknowledge(std::span<const domain::Event> events) {
+    const auto before = pulled_;
+    const auto last = count_off(events.size());
+    if (!last) return {};
+    // A moment means nothing in another epoch: there, none is acknowledged.
+    bool same_epoch = true;
+    const auto reply = calls_.eval(scripts().acknowledge, [&](const Life& life) {
+        same_epoch = life.epoch == epoch_;
+        return ShardCalls::Arguments{std::to_string(same_epoch ? *last : 0)};
+    });
+    if (!reply || !same_epoch) {
+        pulled_ = before;
+        return std::unexpected(OutboxError::unavailable);
+    }
+    if (reply->items.size() != 2) return damaged(calls_.keys().shard);
+    const auto placed = static_cast<std::uint64_t>(reply->items[0].integer);
+    const auto head = read_entry_head(reply->items[1].text);
+    pending_ = head ? placed - std::min(placed, head->placed_before) : 0;
+    oldest_ms_ = head ? milliseconds_of(head->accepted_at) : 0;
+    return {};
+}
+
+/// The last entry that is acknowledged whole with these events; nothing: none is.
+std::optional<Moment> Outbox::count_off(std::size_t events) {
+    std::optional<Moment> last;
+    while (events > 0) {
+        FC_ASSERT(!pulled_.empty());
+        Pulled& entry = pulled_.front();
+        const std::size_t now = std::min(events, entry.left);
+        entry.left -= now;
+        events -= now;
+        if (entry.left > 0) break;
+        last = entry.moment;
+        pulled_.pop_front();
+    }
+    return last;
+}
+
+ports::OutboxDepth Outbox::depth() const {
+    const std::int64_t oldest = oldest_ms_;
+    if (oldest == 0) return {.pending = pending_, .oldest_age = {}};
+    const auto age = milliseconds_of(clock_.wall()) - oldest;
+    return {
+        .pending = pending_,
+        .oldest_age = std::chrono::milliseconds{std::max<std::int64_t>(1, age)}};
+}
+
+}  // namespace firstcome::redis

@@ -1,0 +1,97 @@
+// src/adapters/redis/outbox.hpp - what was decided and is not stored yet: a shard's stream
+#pragma once
+
+#include "adapters/redis/shard_calls.hpp"
+#include "adapters/redis/stored_order.hpp"
+#include "base/time.hpp"
+#include "ports/outbox.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <optional>
+
+namespace firstcome::redis {
+
+/// The leader's end of the stream, always read from its start. Entries are batches: `pull` gives
+/// whole ones, and one leaves the stream when all of its events are acknowledged.
+///
+/// Errors   unavailable: also while the shard is rebuilt
+/// Thread   as in ports::Outbox; the connection is its own, since `pull` waits on it
+class Outbox final : public ports::Outbox {
+public:
+    Outbox(
+        unsigned shard,
+        Connection& connection,         // outlives
+        ports::SystemOfRecord& record,  // outlives
+        const base::Clock& clock        // outlives
+    );
+
+    [[nodiscard]] std::expected<std::vector<domain::Event>, ports::OutboxError> pull(
+        std::size_t max, std::chrono::milliseconds wait
+    ) override;
+    [[nodiscard]] std::expected<void, ports::OutboxError> acknowledge(
+        std::span<const domain::Event> events
+    ) override;
+    [[nodiscard]] ports::OutboxDepth depth() const override;
+
+    /// The epoch the last pull's events came from, for the sink to compare; nothing: none yet.
+    ///
+    /// Thread   the relay
+    [[nodiscard]] const std::optional<ports::Epoch>& epoch() const { return epoch_; }
+
+private:
+    template <typename T>
+    using Result = std::expected<T, ports::OutboxError>;
+
+    struct Pulled {
+        Moment moment = 0;
+        std::size_t left = 0;  // events not acknowledged yet
+    };
+
+    [[nodiscard]] Result<std::vector<Reply>> read(std::size_t max, std::chrono::milliseconds wait);
+    [[nodiscard]] Result<std::vector<domain::Event>> take(
+        std::span<const Reply> entries, std::size_t max
+    );
+    [[nodiscard]] std::optional<Moment> count_off(std::size_t events);
+
+    ShardCalls calls_;
+    const base::Clock& clock_;  // outlives
+    std::optional<ports::Epoch> epoch_;
+    std::deque<Pulled> pulled_;    // entries of the last pull, from the stream's start
+    std::size_t entry_size_ = 16;  // events an entry had lately
+
+    std::atomic<std::uint64_t> pending_{0};
+    std::atomic<std::int64_t> oldest_ms_{0};  // when the oldest one was accepted; 0: none
+};
+
+/// Looks into a shard's outbox for those who read orders.
+///
+/// Errors   as in CommandError
+/// Thread   one; the connection may serve other reads
+class OutboxReader {
+public:
+    OutboxReader(unsigned shard, Connection& connection);  // connection outlives
+
+    /// The order, `processing`, as long as it is in the outbox: looked for around the time in its
+    /// id, then everywhere.
+    [[nodiscard]] Result<std::optional<domain::Order>> find(domain::OrderId id);
+
+    /// The last entry there is; nothing: the outbox is empty.
+    [[nodiscard]] Result<std::optional<Moment>> end();
+    /// Whether all entries up to this one have left: they are stored.
+    [[nodiscard]] Result<bool> has_passed(Moment end);
+
+private:
+    [[nodiscard]] Result<std::optional<domain::Order>> search(
+        domain::OrderId id, Moment from, Moment to
+    );
+    [[nodiscard]] Result<std::optional<Reply>> edge(std::string_view command);
+
+    ShardKeys keys_;
+    Connection& connection_;  // outlives
+};
+
+}  // namespace firstcome::redis

@@ -1,0 +1,338 @@
+// src/adapters/redis/rebuild.cpp - gives a shard's Redis the memory that the record says it had
+#include "adapters/redis/rebuild.hpp"
+
+#include "adapters/redis/item_fields.hpp"
+#include "base/assert.hpp"
+#include "base/failpoint.hpp"
+#include "telemetry/log.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace firstcome::redis {
+
+using ports::RecordedItem;
+using ports::RecordedKey;
+using ports::RecordError;
+
+namespace {
+
+constexpr std::size_t failed_orders_max = 100'000;  // not given back yet: a handful, ever
+
+std::unexpected<RecordError> failed(const Failure& failure, unsigned shard) {
+    if (failure.error == CommandError::refused && failure.code() == "STALE") {
+        return std::unexpected(RecordError::not_ours);
+    }
+    log::warn("a rebuild stops", {{"shard", shard}, {"error", failure.text}});
+    return std::unexpected(RecordError::unavailable);
+}
+
+domain::WallTime wall_time_of(std::int64_t milliseconds) {
+    return domain::WallTime{std::chrono::milliseconds{milliseconds}};
+}
+
+std::int64_t microseconds_of(std::chrono::milliseconds time) {
+    return std::chrono::microseconds{time}.count();
+}
+
+}  // namespace
+
+Rebuild::Rebuild(
+    const RebuildOptions& options,
+    Connection& connection,
+    ports::SystemOfRecord& record,
+    const base::Clock& clock,
+    Progress progress
+)
+    : options_(options),
+      connection_(connection),
+      record_(record),
+      clock_(clock),
+      progress_(std::move(progress)),
+      calls_({.ask_again = {}}, options.shard, connection, record, clock) {
+    FC_ASSERT(options.key_ttl.count() > 0);
+    FC_ASSERT(options.writes_a_call > 0 && options.writes_a_call <= 1000);
+}
+
+bool Rebuild::keep() {
+    auto life = calls_.life();
+    if (life) {
+        const auto there = calls_.command({"GET", calls_.keys().epoch});
+        if (!there) return false;
+        if (there->says(life->number)) return true;
+        calls_.doubt();
+        life = calls_.life();  // it may be in another one by now, and be right in it
+        if (life) return true;
+    }
+    if (life.error() != ports::LedgerError::rebuilding) return false;
+    return run().has_value();
+}
+
+std::expected<Rebuilt, RecordError> Rebuild::run() {
+    done_ = {};
+    waiting_.clear();
+    calls_.doubt();
+    if (!connection_.connect()) return std::unexpected(RecordError::unavailable);
+    const auto epoch = next_epoch();
+    if (!epoch) return std::unexpected(epoch.error());
+    done_.epoch = *epoch;
+    log::info(
+        "rebuilding a shard's Redis", {{"shard", options_.shard}, {"epoch", epoch->number}}
+    );
+    base::failpoint("rebuild_advanced");
+    const auto begun = begin();
+    if (!begun) return std::unexpected(begun.error());
+    done_.was_empty = begun->empty;
+    if (auto counted = count_outbox(); !counted) return std::unexpected(counted.error());
+    if (auto written = write_items(); !written) return std::unexpected(written.error());
+    base::failpoint("rebuild_items_written");
+    if (auto written = write_keys(*begun); !written) return std::unexpected(written.error());
+    if (auto opened = open(*begun); !opened) return std::unexpected(opened.error());
+    log::info(
+        "a shard's Redis is rebuilt",
+        {{"shard", options_.shard},
+         {"epoch", epoch->number},
+         {"items", done_.items},
+         {"waiting", done_.waiting},
+         {"keys", done_.keys},
+         {"was_empty", done_.was_empty}}
+    );
+    return done_;
+}
+
+// A server that is not the recorded one may be one that was left behind: the way there is looked
+// for anew before its word is made the one that counts.
+std::expected<ports::Epoch, RecordError> Rebuild::next_epoch() {
+    const auto recorded = record_.epoch(options_.shard);
+    if (!recorded) return recorded;
+    if (recorded->run_id != connection_.server().run_id) {
+        connection_.close();
+        if (!connection_.connect()) return std::unexpected(RecordError::unavailable);
+    }
+    generation_ = connection_.generation();
+    return record_.advance_epoch(options_.shard, *recorded, connection_.server().run_id);
+}
+
+std::expected<Reply, RecordError> Rebuild::step(
+    std::string_view name, std::span<const std::string> rest
+) {
+    const ShardKeys& keys = calls_.keys();
+    const std::string number = std::to_string(done_.epoch.number);
+    std::vector<std::string_view> words{keys.prefix, number, name};
+    words.insert(words.end(), rest.begin(), rest.end());
+    const std::string_view epoch_key = keys.epoch;
+    auto reply = connection_.eval(
+        scripts().rebuild, Words{&epoch_key, 1}, words, {.generation = generation_}
+    );
+    if (!reply) return failed(reply.error(), options_.shard);
+    return std::move(*reply);
+}
+
+// Reply: server's time, moment, seen, placed, whether there was an outbox, its last entry.
+std::expected<Rebuild::Begun, RecordError> Rebuild::begin() {
+    const auto reply = step("begin", {});
+    if (!reply) return std::unexpected(reply.error());
+    if (reply->items.size() != 6) return std::unexpected(RecordError::unavailable);
+    const std::int64_t server_us = reply->items[0].integer;
+    const auto moment = number_in(reply->items[1]);
+    const auto seen = number_in(reply->items[2]);
+    const auto placed = number_in(reply->items[3]);
+    const std::string& last_id = reply->items[5].text;
+    Moment last = 0;
+    std::from_chars(last_id.data(), last_id.data() + last_id.size(), last);
+    const auto known = static_cast<Moment>(moment.value_or(server_us));
+    return Begun{
+        .now = options_.server_time ? wall_time_of(server_us / 1000) : clock_.wall(),
+        .seen = wall_time_of(seen.value_or(0)),
+        .moment = std::max(known, last + 1),
+        .placed = static_cast<std::uint64_t>(placed.value_or(0)),
+        .empty = !moment || !seen || reply->items[4].integer == 0};
+}
+
+std::expected<void, RecordError> Rebuild::count_outbox() {
+    const std::string count = std::to_string(options_.entries_a_look);
+    std::string from = "-";
+    while (true) {
+        const auto piece = connection_.command(
+            {"XRANGE", calls_.keys().outbox, from, "+", "COUNT", count},
+            {.generation = generation_}
+        );
+        if (!piece) return failed(piece.error(), options_.shard);
+        if (piece->items.empty()) return {};
+        if (auto counted = count_entries(piece->items); !counted) return counted;
+        const auto last = moment_of(piece->items.back());
+        if (!last) return std::unexpected(RecordError::corrupt);
+        from = std::to_string(*last + 1);
+        tell("outbox", done_.waiting);
+    }
+}
+
+std::expected<void, RecordError> Rebuild::count_entries(std::span<const Reply> entries) {
+    std::vector<domain::Event> events;
+    for (const Reply& each : entries) {
+        auto entry = read_entry(bytes_of_entry(each));
+        if (!entry) {
+            log::error("an entry of the outbox is damaged", {{"shard", options_.shard}});
+            return std::unexpected(RecordError::corrupt);
+        }
+        std::ranges::move(entry->events, std::back_inserter(events));
+    }
+    std::vector<domain::OrderId> ids;
+    ids.reserve(events.size());
+    for (const domain::Event& event : events) ids.push_back(event.order.id);
+    const auto stored = record_.stored(ids);
+    if (!stored) return std::unexpected(stored.error());
+    for (const domain::Event& event : events) {
+        const domain::Order& order = event.order;
+        Waiting& waiting = waiting_[order.item];
+        waiting.sequence = std::max(waiting.sequence, order.sequence);
+        if (stored->contains(order.id)) continue;
+        waiting.units += order.quantity;
+        waiting.users[order.user] += order.quantity;
+        ++done_.waiting;
+    }
+    return {};
+}
+
+std::expected<void, RecordError> Rebuild::write_items() {
+    const auto items = record_.items(options_.shard);
+    if (!items) return std::unexpected(items.error());
+    for (const RecordedItem& item : *items) {
+        if (auto written = write_item(item); !written) return written;
+        if (item.figures.per_user_limit) {
+            if (auto written = write_bought(item.figures.item); !written) return written;
+        }
+        tell("items", ++done_.items);
+    }
+    return {};
+}
+
+// What was failed and is not known to be back counts as taken: its release comes after the opening.
+std::expected<void, RecordError> Rebuild::write_item(const RecordedItem& item) {
+    const domain::StockFigures& recorded = item.figures;
+    const Waiting& waiting = waiting_[recorded.item];
+    domain::Units remaining =
+        recorded.total() - recorded.sold - recorded.compensating - waiting.units;
+    if (remaining < 0) {
+        log::error(
+            "more is sold than there is",
+            {{"item", recorded.item.text()}, {"units", -remaining}}
+        );
+        remaining = 0;
+    }
+    const domain::Units sold = recorded.total() - remaining;
+    const std::vector<std::string> words{
+        std::string(recorded.item.text()),
+        std::to_string(recorded.initial),
+        std::to_string(recorded.restocked),
+        std::to_string(remaining),
+        std::to_string(sold),
+        std::to_string(std::max(recorded.orders, waiting.sequence)),
+        text_of(recorded.window.opens_at),
+        text_of(recorded.window.closes_at),
+        text_of(recorded.per_user_limit),
+        std::to_string(item.movement)};
+    const auto written = step("item", words);
+    if (!written) return std::unexpected(written.error());
+    return {};
+}
+
+std::expected<void, RecordError> Rebuild::write_bought(const domain::ItemId& item) {
+    const auto bought = count_bought(item);
+    if (!bought) return std::unexpected(bought.error());
+    std::vector<std::string> words{std::string(item.text())};
+    const auto write = [&]() -> Result<void> {
+        if (words.size() == 1) return {};
+        const auto written = step("bought", words);
+        words.resize(1);
+        if (!written) return std::unexpected(written.error());
+        return {};
+    };
+    for (const auto& [user, units] : *bought) {
+        words.emplace_back(user.text());
+        words.push_back(std::to_string(units));
+        if (words.size() < 2 * options_.writes_a_call) continue;
+        if (auto written = write(); !written) return written;
+    }
+    return write();
+}
+
+// An order that failed holds its units until they are back, so it counts here until then. Two
+// reads see it on one side each; while one fails in between, they are made again.
+std::expected<std::map<domain::UserId, domain::Units>, RecordError> Rebuild::count_bought(
+    const domain::ItemId& item
+) {
+    auto failing = record_.not_given_back(options_.shard, failed_orders_max);
+    while (failing) {
+        const auto live = record_.bought(item);
+        if (!live) return std::unexpected(live.error());
+        auto still = record_.not_given_back(options_.shard, failed_orders_max);
+        if (!still) return std::unexpected(still.error());
+        const bool same = std::ranges::equal(*failing, *still, {}, &domain::Order::id,
+                                             &domain::Order::id);
+        failing = std::move(still);
+        if (!same) continue;
+        auto users = waiting_[item].users;
+        for (const auto& [user, units] : *live) users[user] += units;
+        for (const domain::Order& order : *failing) {
+            if (order.item == item) users[order.user] += order.quantity;
+        }
+        return users;
+    }
+    return std::unexpected(failing.error());
+}
+
+std::expected<void, RecordError> Rebuild::write_keys(const Begun& begun) {
+    const domain::WallTime oldest = begun.now - options_.key_ttl;
+    const domain::WallTime since =
+        begun.empty ? oldest : std::max(oldest, begun.seen - options_.clocks_apart);
+    Result<void> written{};
+    const auto read =
+        record_.keys(options_.shard, since, [&](std::span<const RecordedKey> piece) {
+            while (written && !piece.empty()) {
+                const auto now = piece.first(std::min(piece.size(), options_.writes_a_call));
+                written = write_keys(begun, now);
+                piece = piece.subspan(now.size());
+            }
+        });
+    if (!read) return std::unexpected(read.error());
+    return written;
+}
+
+std::expected<void, RecordError> Rebuild::write_keys(
+    const Begun& begun, std::span<const RecordedKey> keys
+) {
+    std::vector<std::string> words{
+        std::to_string(microseconds_of(std::chrono::milliseconds{options_.key_ttl}))};
+    for (const RecordedKey& each : keys) {
+        const auto age = std::max(std::chrono::milliseconds{0}, begun.now - each.order.accepted_at);
+        const auto age_us = static_cast<Moment>(microseconds_of(age));
+        if (age_us >= begun.moment) continue;
+        const Moment moment = begun.moment - age_us;
+        words.push_back(bytes_of(each.key));
+        words.push_back(std::to_string(moment));
+        words.push_back(record_of({.order = each.order, .moment = moment, .stored = true}));
+    }
+    const auto written = step("keys", words);
+    if (!written) return std::unexpected(written.error());
+    done_.keys += keys.size();
+    tell("keys", done_.keys);
+    return {};
+}
+
+std::expected<void, RecordError> Rebuild::open(const Begun& begun) {
+    base::failpoint("rebuild_before_open");
+    const std::vector<std::string> words{
+        std::to_string(begun.moment),
+        std::to_string(begun.now.time_since_epoch().count()),
+        std::to_string(begun.placed)};
+    const auto opened = step("open", words);
+    if (!opened) return std::unexpected(opened.error());
+    return {};
+}
+
+void Rebuild::tell(std::string_view stage, std::uint64_t done) const {
+    if (progress_) progress_(stage, done);
+}
+
+}  // namespace firstcome::redis

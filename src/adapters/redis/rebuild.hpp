@@ -1,0 +1,116 @@
+// src/adapters/redis/rebuild.hpp - gives a shard's Redis the memory that the record says it had
+#pragma once
+
+#include "adapters/redis/shard_calls.hpp"
+#include "adapters/redis/stored_order.hpp"
+#include "base/time.hpp"
+#include "ports/system_of_record.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <vector>
+
+namespace firstcome::redis {
+
+struct RebuildOptions {
+    unsigned shard = 0;
+    std::chrono::seconds key_ttl{86'400};
+    /// A server that lost its tail gets the keys of orders younger than its last one, and older by
+    /// this: how far two servers' clocks may be apart.
+    std::chrono::seconds clocks_apart{60};
+    std::size_t entries_a_look = 64;  ///< of the outbox at once
+    std::size_t writes_a_call = 500;  ///< keys or users at once: bounds how long Redis is busy
+    bool server_time = true;          ///< as in LedgerOptions
+};
+
+/// What a rebuild came to.
+struct Rebuilt {
+    ports::Epoch epoch;
+    std::size_t items = 0;
+    std::uint64_t waiting = 0;  ///< orders in the outbox that are not stored yet
+    std::uint64_t keys = 0;     ///< put back
+    bool was_empty = false;     ///< Redis had lost everything
+};
+
+/// Only the leader rebuilds; one that lost the lead meanwhile can do no harm, since each of its
+/// writes is refused once a newer rebuild has begun.
+///
+/// Memory   the shard's items, and of limited items their buyers; the rest goes in pieces
+/// Errors   unavailable: try again; not_ours: another node is at it; corrupt: the operator looks.
+///          The shard stays closed then.
+/// Thread   the leader's
+/// Source   ADR-0010
+class Rebuild {
+public:
+    /// Stage (`outbox`, `items`, `keys`) and how many of it are done.
+    using Progress = std::function<void(std::string_view stage, std::uint64_t done)>;
+
+    Rebuild(
+        const RebuildOptions& options,
+        Connection& connection,         // outlives
+        ports::SystemOfRecord& record,  // outlives
+        const base::Clock& clock,       // outlives
+        Progress progress = {}
+    );
+
+    /// Whether the shard is in its recorded epoch; rebuilds it when not. One GET while all is well.
+    [[nodiscard]] bool keep();
+
+    [[nodiscard]] std::expected<Rebuilt, ports::RecordError> run();
+
+private:
+    template <typename T>
+    using Result = std::expected<T, ports::RecordError>;
+
+    /// What the outbox holds of one item, beyond what is stored.
+    struct Waiting {
+        domain::Units units = 0;
+        domain::Sequence sequence = 0;  // highest of all, stored or not
+        std::map<domain::UserId, domain::Units> users;
+    };
+
+    struct Begun {
+        domain::WallTime now;
+        domain::WallTime seen;  // when it last accepted
+        Moment moment = 0;      // above all it ever gave out
+        std::uint64_t placed = 0;
+        bool empty = false;
+    };
+
+    [[nodiscard]] Result<ports::Epoch> next_epoch();
+    [[nodiscard]] Result<Reply> step(std::string_view name, std::span<const std::string> rest);
+    [[nodiscard]] Result<Begun> begin();
+    [[nodiscard]] Result<void> count_outbox();
+    [[nodiscard]] Result<void> count_entries(std::span<const Reply> entries);
+    [[nodiscard]] Result<void> write_items();
+    [[nodiscard]] Result<void> write_item(const ports::RecordedItem& item);
+    [[nodiscard]] Result<void> write_bought(const domain::ItemId& item);
+    [[nodiscard]] Result<std::map<domain::UserId, domain::Units>> count_bought(
+        const domain::ItemId& item
+    );
+    [[nodiscard]] Result<void> write_keys(const Begun& begun);
+    [[nodiscard]] Result<void> write_keys(
+        const Begun& begun, std::span<const ports::RecordedKey> keys
+    );
+    [[nodiscard]] Result<void> open(const Begun& begun);
+    void tell(std::string_view stage, std::uint64_t done) const;
+
+    RebuildOptions options_;
+    Connection& connection_;         // outlives
+    ports::SystemOfRecord& record_;  // outlives
+    const base::Clock& clock_;       // outlives
+    Progress progress_;
+    ShardCalls calls_;
+
+    // Of the rebuild at hand.
+    Rebuilt done_;
+    std::uint64_t generation_ = 0;
+    std::map<domain::ItemId, Waiting> waiting_;
+};
+
+}  // namespace firstcome::redis

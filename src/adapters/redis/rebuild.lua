@@ -1,0 +1,59 @@
+-- src/adapters/redis/rebuild.lua - the writes of a rebuild, each of them only for the newest one
+--
+-- An epoch's number is taken once, so it is the rebuild's name: a step of an older one is refused.
+-- While a shard is rebuilt it has no epoch, and decides nothing.
+--
+-- KEYS[1]  fc:{sK}:epoch
+-- ARGV     1 prefix, 2 number of the epoch to come, 3 step, then
+--   begin  nothing more: closes the shard. Reply: the server's time (us), moment, seen (ms), the
+--          outbox's last entry (1 if it ever had one, and its name)
+--   item   item and its nine fields; what users hold of it is forgotten
+--   bought item, then user and units by turns, as often as needed
+--   keys   lifetime of keys (us), then key, its moment, record by turns; known keys stay
+--   open   moment, seen, placed: opens the shard
+-- Errors   STALE: a newer rebuild has begun, or Redis forgot this one; nothing is written
+
+local call, prefix, step = redis.call, ARGV[1], ARGV[3]
+local number, newest = tonumber(ARGV[2]), tonumber(call('GET', prefix .. 'rebuilder') or '0')
+
+if step == 'begin' then
+  if newest and newest > number then return redis.error_reply('STALE') end
+  local time, last = call('TIME'), {0, '0-0'}
+  if call('EXISTS', prefix .. 'outbox') == 1 then
+    local about = call('XINFO', 'STREAM', prefix .. 'outbox')
+    for i = 1, #about, 2 do
+      if about[i] == 'last-generated-id' then last = {1, about[i + 1]} end
+    end
+  end
+  call('SET', prefix .. 'rebuilder', number)
+  call('DEL', KEYS[1])
+  local shard = call('MGET', prefix .. 'moment', prefix .. 'seen', prefix .. 'placed')
+  return {time[1] * 1000000 + time[2], shard[1], shard[2], shard[3], last[1], last[2]}
+end
+
+if newest ~= number then return redis.error_reply('STALE') end
+if step == 'item' then
+  local names = {'initial', 'restocked', 'remaining', 'sold', 'orders', 'opens', 'closes', 'limit',
+    'movement'}
+  local words = {}
+  for i, name in ipairs(names) do
+    words[2 * i - 1], words[2 * i] = name, ARGV[4 + i]
+  end
+  call('DEL', prefix .. 'item:' .. ARGV[4])
+  call('HSET', prefix .. 'item:' .. ARGV[4], unpack(words))
+  call('SADD', prefix .. 'items', ARGV[4])
+  call('UNLINK', prefix .. 'bought:' .. ARGV[4])
+elseif step == 'bought' then
+  call('HSET', prefix .. 'bought:' .. ARGV[4], unpack(ARGV, 5))
+elseif step == 'keys' then
+  local ttl = tonumber(ARGV[4])
+  for i = 5, #ARGV, 3 do
+    local slice = math.floor(tonumber(ARGV[i + 1]) / ttl)
+    call('HSETNX', prefix .. 'keys:' .. slice, ARGV[i], ARGV[i + 2])
+  end
+elseif step == 'open' then
+  call('UNLINK', prefix .. 'released')
+  call('MSET', prefix .. 'moment', ARGV[4], prefix .. 'seen', ARGV[5], prefix .. 'placed', ARGV[6],
+    KEYS[1], ARGV[2])
+end
+return 1

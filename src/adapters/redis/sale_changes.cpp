@@ -1,0 +1,81 @@
+// src/adapters/redis/sale_changes.cpp - what the record decided, carried into the sale
+#include "adapters/redis/sale_changes.hpp"
+
+#include "adapters/redis/stored_order.hpp"
+#include "base/assert.hpp"
+#include "base/failpoint.hpp"
+#include "telemetry/log.hpp"
+
+namespace firstcome::redis {
+
+using ports::LedgerError;
+using ports::RecordError;
+
+LedgerError ledger_error(RecordError error) {
+    switch (error) {
+        case RecordError::unavailable: return LedgerError::unavailable;
+        case RecordError::outcome_unknown: return LedgerError::outcome_unknown;
+        case RecordError::not_ours: return LedgerError::rebuilding;
+        case RecordError::corrupt: return LedgerError::unavailable;
+    }
+    FC_UNREACHABLE();
+}
+
+ShardCalls::Result<Reply> eval_stock(
+    ShardCalls& calls, StockStep step, const ports::RecordedItem& item
+) {
+    const domain::StockFigures& figures = item.figures;
+    return calls.eval(
+        scripts().stock,
+        {step == StockStep::lower ? "lower" : "put",
+         std::string(figures.item.text()),
+         std::to_string(figures.initial),
+         std::to_string(figures.restocked),
+         text_of(figures.window.opens_at),
+         text_of(figures.window.closes_at),
+         text_of(figures.per_user_limit),
+         std::to_string(item.movement),
+         figures.orders == 0 ? "new" : ""}
+    );
+}
+
+std::expected<LiveItem, LedgerError> put_item(
+    ShardCalls& calls, const ports::RecordedItem& item, domain::WallTime now
+) {
+    const auto reply = eval_stock(calls, StockStep::put, item);
+    if (!reply) return std::unexpected(reply.error().error);
+    if (reply->items.size() != 2) return std::unexpected(LedgerError::outcome_unknown);
+    if (reply->items[0].says("counting")) {
+        log::info(
+            "a limit appeared on an item that has sold: the shard is rebuilt to count its buyers",
+            {{"shard", calls.keys().shard}, {"item", item.figures.item.text()}}
+        );
+    }
+    auto live = read_item(item.figures.item, reply->items[1], now);
+    if (!live) return std::unexpected(LedgerError::outcome_unknown);
+    return *live;
+}
+
+std::expected<GivenBack, LedgerError> give_back(
+    ShardCalls& calls, ports::SystemOfRecord& record, const domain::Order& failed
+) {
+    const std::string id = bytes_of(failed.id);
+    auto moved = calls.eval(
+        scripts().release,
+        {id,
+         std::string(failed.item.text()),
+         std::string(failed.user.text()),
+         std::to_string(failed.quantity)}
+    );
+    if (!moved) return std::unexpected(moved.error().error);
+    if (moved->items.size() != 2) return std::unexpected(LedgerError::outcome_unknown);
+    base::failpoint("after_release");
+    if (auto noted = record.given_back(failed.id); !noted) {
+        return std::unexpected(ledger_error(noted.error()));
+    }
+    // Should the name stay, it costs its bytes until the shard is rebuilt, and nothing else.
+    (void)calls.command({"SREM", calls.keys().released, id});
+    return GivenBack{.now = moved->items[0].integer == 1, .fields = std::move(moved->items[1])};
+}
+
+}  // namespace firstcome::redis

@@ -1,0 +1,261 @@
+// src/adapters/redis/stored_order.cpp - an order as bytes: in a call, under its key, in the outbox
+#include "adapters/redis/stored_order.hpp"
+
+#include "base/assert.hpp"
+
+#include <bit>
+#include <charconv>
+#include <cstring>
+
+namespace firstcome::redis {
+
+namespace {
+
+static_assert(std::endian::native == std::endian::little);
+
+constexpr std::uint8_t has_trace = 1;
+constexpr std::uint8_t is_sampled = 2;
+constexpr char level_redis = 'r';
+constexpr char level_database = 'd';
+constexpr char level_stored = 's';
+
+char level_of(domain::Durability durability, bool stored) {
+    if (durability == domain::Durability::redis) return level_redis;
+    return stored ? level_stored : level_database;
+}
+
+template <typename T>
+void put(std::string& out, T value) {
+    const std::size_t at = out.size();
+    out.resize(at + sizeof value);
+    std::memcpy(out.data() + at, &value, sizeof value);
+}
+
+void put_text(std::string& out, std::string_view text) {
+    put(out, static_cast<std::uint8_t>(text.size()));
+    out += text;
+}
+
+std::uint64_t milliseconds_of(domain::WallTime time) {
+    return static_cast<std::uint64_t>(time.time_since_epoch().count());
+}
+
+domain::WallTime wall_time_of(std::uint64_t milliseconds) {
+    return domain::WallTime{std::chrono::milliseconds{milliseconds}};
+}
+
+/// Takes pieces off the front; after the first one that is missing all is damaged.
+class Pieces {
+public:
+    explicit Pieces(std::string_view bytes) : left_(bytes) {}
+
+    template <typename T>
+    T number() {
+        T value{};
+        const std::string_view bytes = take(sizeof value);
+        if (!damaged_) std::memcpy(&value, bytes.data(), sizeof value);
+        return value;
+    }
+
+    template <typename Id>
+    Id id() {
+        const std::string_view text = take(number<std::uint8_t>());
+        const auto read = Id::from(text);
+        if (!read) damaged_ = true;
+        return read.value_or(Id{});
+    }
+
+    domain::OrderId order_id() {
+        domain::OrderId read;
+        read.high = number<std::uint64_t>();
+        read.low = number<std::uint64_t>();
+        return read;
+    }
+
+    char level() {
+        const char read = number<char>();
+        if (read != level_redis && read != level_database && read != level_stored) damaged_ = true;
+        return read;
+    }
+
+    [[nodiscard]] bool damaged() const { return damaged_; }
+
+    [[nodiscard]] bool at_end() const { return left_.empty(); }
+
+private:
+    std::string_view take(std::size_t size) {
+        if (damaged_ || left_.size() < size) {
+            damaged_ = true;
+            return {};
+        }
+        const std::string_view taken = left_.substr(0, size);
+        left_.remove_prefix(size);
+        return taken;
+    }
+
+    std::string_view left_;
+    bool damaged_ = false;
+};
+
+domain::Durability durability_of(char level) {
+    return level == level_redis ? domain::Durability::redis : domain::Durability::database;
+}
+
+void put_trace(std::string& out, const domain::TraceContext& trace) {
+    const bool traced = trace.trace_high != 0 || trace.trace_low != 0;
+    const unsigned flags = (traced ? has_trace : 0U) | (traced && trace.sampled ? is_sampled : 0U);
+    put(out, static_cast<std::uint8_t>(flags));
+    if (!traced) return;
+    put(out, trace.trace_high);
+    put(out, trace.trace_low);
+    put(out, trace.span);
+}
+
+domain::TraceContext read_trace(Pieces& pieces) {
+    domain::TraceContext trace;
+    const auto flags = pieces.number<std::uint8_t>();
+    if ((flags & has_trace) == 0) return trace;
+    trace.trace_high = pieces.number<std::uint64_t>();
+    trace.trace_low = pieces.number<std::uint64_t>();
+    trace.span = pieces.number<std::uint64_t>();
+    trace.sampled = (flags & is_sampled) != 0;
+    return trace;
+}
+
+domain::Event read_event(Pieces& pieces, const domain::Order& common) {
+    domain::Event event;
+    event.order = common;
+    domain::Order& order = event.order;
+    const domain::KeyHash key{
+        .high = pieces.number<std::uint64_t>(), .low = pieces.number<std::uint64_t>()};
+    if (key != domain::KeyHash{}) event.key = key;
+    order.quantity = pieces.number<std::int32_t>();
+    order.id = pieces.order_id();
+    order.item = pieces.id<domain::ItemId>();
+    order.user = pieces.id<domain::UserId>();
+    event.trace = read_trace(pieces);
+    order.sequence = pieces.number<std::uint64_t>();
+    event.id = order.id;
+    event.occurred_at = order.accepted_at;
+    return event;
+}
+
+}  // namespace
+
+void pack_order(
+    std::string& out,
+    std::uint16_t item_place,
+    const domain::OrderRequest& request,
+    const domain::OrderId& id
+) {
+    FC_ASSERT(request.quantity > 0);
+    FC_ASSERT(!request.key || *request.key != domain::KeyHash{});
+    const std::size_t head = out.size();
+    put(out, item_place);
+    put(out, std::uint32_t{0});
+    const std::size_t event = out.size();
+    const domain::KeyHash key = request.key.value_or(domain::KeyHash{});
+    put(out, key.high);
+    put(out, key.low);
+    put(out, request.quantity);
+    put(out, id.high);
+    put(out, id.low);
+    put_text(out, request.item.text());
+    const auto user_offset = static_cast<std::uint16_t>(out.size() - event);
+    put_text(out, request.user.text());
+    put_trace(out, request.trace);
+    const auto length = static_cast<std::uint16_t>(out.size() - event);
+    std::memcpy(out.data() + head + 2, &user_offset, sizeof user_offset);
+    std::memcpy(out.data() + head + 4, &length, sizeof length);
+}
+
+std::string bytes_of(const domain::KeyHash& key) {
+    std::string out;
+    put(out, key.high);
+    put(out, key.low);
+    return out;
+}
+
+std::string bytes_of(const domain::OrderId& id) {
+    std::string out;
+    put(out, id.high);
+    put(out, id.low);
+    return out;
+}
+
+std::optional<RememberedOrder> read_record(std::string_view record, const domain::UserId& user) {
+    Pieces pieces{record};
+    RememberedOrder read;
+    read.order.user = user;
+    read.order.quantity = pieces.number<std::int32_t>();
+    read.order.id = pieces.order_id();
+    read.order.item = pieces.id<domain::ItemId>();
+    read.order.sequence = pieces.number<std::uint64_t>();
+    read.order.accepted_at = wall_time_of(pieces.number<std::uint64_t>());
+    read.moment = pieces.number<std::uint64_t>();
+    const char level = pieces.level();
+    read.order.durability = durability_of(level);
+    read.stored = level == level_stored;
+    if (pieces.damaged() || !pieces.at_end()) return std::nullopt;
+    return read;
+}
+
+std::string record_of(const RememberedOrder& remembered) {
+    const domain::Order& order = remembered.order;
+    std::string out;
+    put(out, order.quantity);
+    put(out, order.id.high);
+    put(out, order.id.low);
+    put_text(out, order.item.text());
+    put(out, order.sequence);
+    put(out, milliseconds_of(order.accepted_at));
+    put(out, remembered.moment);
+    put(out, level_of(order.durability, remembered.stored));
+    return out;
+}
+
+std::optional<OutboxEntry> read_entry(std::string_view bytes) {
+    Pieces pieces{bytes};
+    OutboxEntry entry;
+    domain::Order common;
+    entry.placed_before = pieces.number<std::uint64_t>();
+    common.accepted_at = wall_time_of(pieces.number<std::uint64_t>());
+    entry.accepted_at = common.accepted_at;
+    entry.moment = pieces.number<std::uint64_t>();
+    common.durability = durability_of(pieces.level());
+    while (!pieces.damaged() && !pieces.at_end()) {
+        entry.events.push_back(read_event(pieces, common));
+        entry.events.back().position =
+            std::to_string(entry.moment) + ':' + std::to_string(entry.events.size());
+    }
+    if (pieces.damaged() || entry.events.empty()) return std::nullopt;
+    return entry;
+}
+
+// An entry is its id, `<moment>-0`, and one field with its value.
+std::optional<Moment> moment_of(const Reply& entry) {
+    if (entry.items.size() != 2) return std::nullopt;
+    const std::string& id = entry.items[0].text;
+    Moment moment = 0;
+    const auto [at, error] = std::from_chars(id.data(), id.data() + id.size(), moment);
+    if (error != std::errc{} || std::string_view{at, id.data() + id.size()} != "-0") {
+        return std::nullopt;
+    }
+    return moment;
+}
+
+std::string_view bytes_of_entry(const Reply& entry) {
+    if (entry.items.size() != 2 || entry.items[1].items.size() != 2) return {};
+    return entry.items[1].items[1].text;
+}
+
+std::optional<EntryHead> read_entry_head(std::string_view bytes) {
+    Pieces pieces{bytes};
+    EntryHead head;
+    head.placed_before = pieces.number<std::uint64_t>();
+    head.accepted_at = wall_time_of(pieces.number<std::uint64_t>());
+    if (pieces.damaged()) return std::nullopt;
+    return head;
+}
+
+}  // namespace firstcome::redis

@@ -1,0 +1,76 @@
+// src/adapters/redis/stored_order.hpp - an order as bytes: in a call, under its key, in the outbox
+#pragma once
+
+#include "adapters/redis/reply.hpp"
+#include "domain/event.hpp"
+#include "domain/order.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace firstcome::redis {
+
+// Integers are little endian; texts have their length before them (u8).
+//
+// event    key 16 (zeros: none), quantity u32, id 16, item, user, trace: u8 0 (none), 1 or 3
+//          (sampled), and unless 0 trace id 16 and span 8
+// tail     accepted at u64 (ms), moment u64, level u8: `r`, `d`, or `s` for a `d` put back under its
+//          key by a rebuild
+// record   under a key: quantity, id and item of its event, sequence u64, tail
+// entry    of the outbox: orders placed before it u64, tail, per order: event, sequence u64
+
+/// Microseconds by the shard's own clock: names entries and ages keys, see place.lua.
+using Moment = std::uint64_t;
+
+/// One order as place.lua takes it; `item_place` counts from 1.
+void pack_order(
+    std::string& out,
+    std::uint16_t item_place,
+    const domain::OrderRequest& request,
+    const domain::OrderId& id
+);
+
+/// 16 bytes, as a hash field and in `event`.
+[[nodiscard]] std::string bytes_of(const domain::KeyHash& key);
+[[nodiscard]] std::string bytes_of(const domain::OrderId& id);
+
+struct RememberedOrder {
+    domain::Order order;  ///< as first answered
+    Moment moment = 0;    ///< its key lives from here
+    bool stored = false;  ///< it came back from the record: nothing about it is open
+};
+
+/// Of the user who asked with the key. Nothing: damaged.
+[[nodiscard]] std::optional<RememberedOrder> read_record(
+    std::string_view record, const domain::UserId& user
+);
+[[nodiscard]] std::string record_of(const RememberedOrder& remembered);
+
+struct OutboxEntry {
+    std::uint64_t placed_before = 0;
+    domain::WallTime accepted_at;
+    Moment moment = 0;
+    std::vector<domain::Event> events;
+};
+
+/// Nothing: damaged.
+[[nodiscard]] std::optional<OutboxEntry> read_entry(std::string_view bytes);
+
+/// The moment in an entry's id, as XRANGE answers it.
+[[nodiscard]] std::optional<Moment> moment_of(const Reply& entry);
+/// The bytes of an entry, as XRANGE answers it; empty: damaged.
+[[nodiscard]] std::string_view bytes_of_entry(const Reply& entry);
+
+/// The first 16 bytes of an entry: orders placed before it, and when it was placed.
+struct EntryHead {
+    std::uint64_t placed_before = 0;
+    domain::WallTime accepted_at;
+};
+
+[[nodiscard]] std::optional<EntryHead> read_entry_head(std::string_view bytes);
+
+}  // namespace firstcome::redis
