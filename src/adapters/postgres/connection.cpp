@@ -1,14 +1,15 @@
 // src/adapters/postgres/connection.cpp - libpq without ever waiting past a deadline
 #include "adapters/postgres/connection.hpp"
 
+#include "adapters/postgres/session.hpp"
 #include "base/assert.hpp"
 #include "telemetry/log.hpp"
 
-#include <fmt/core.h>
 #include <libpq-fe.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <poll.h>
 #include <vector>
 
@@ -17,10 +18,6 @@ namespace firstcome::postgres {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
-
-constexpr std::string_view lost = "the connection to PostgreSQL was lost";
-constexpr std::string_view too_slow = "PostgreSQL did not answer in time";
 
 // What may go away by itself. 25006: a standby, which a failover may have left us with.
 bool is_passing(std::string_view sqlstate) {
@@ -29,58 +26,9 @@ bool is_passing(std::string_view sqlstate) {
            std::ranges::find(classes, sqlstate.substr(0, 2)) != classes.end();
 }
 
-std::string trimmed(std::string_view text) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-    return std::string(text);
-}
-
-// libpq tells the SQLSTATE of a refused connection only inside the verbose text: after "FATAL:  ".
-std::string sqlstate_in(std::string_view text) {
-    const std::size_t at = text.find(":  ");
-    if (at == std::string_view::npos || text.size() < at + 9 || text[at + 8] != ':') return {};
-    const std::string_view code = text.substr(at + 3, 5);
-    const auto allowed = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
-    return std::ranges::all_of(code, allowed) ? std::string(code) : std::string{};
-}
-
-// Without the code and the line that names the place in the server's source.
-std::string without_code(std::string_view text, std::string_view code) {
-    std::string plain{text.substr(0, text.find("\nLOCATION:"))};
-    if (code.empty()) return trimmed(plain);
-    const std::size_t at = plain.find(std::string(code) + ": ");
-    if (at != std::string::npos) plain.erase(at, code.size() + 2);
-    return trimmed(plain);
-}
-
-bool can_be_read(const std::string& url) {
-    PQconninfoOption* options = PQconninfoParse(url.c_str(), nullptr);
-    const bool fine = options != nullptr;
-    PQconninfoFree(options);
-    return fine;
-}
-
-// Rounded down, at least 1 ms: 0 would mean "never".
-int milliseconds_left(steady_clock::time_point deadline) {
-    const auto left = std::chrono::floor<milliseconds>(deadline - steady_clock::now()).count();
+int milliseconds_left(base::MonotonicTime deadline) {
+    const auto left = std::chrono::floor<milliseconds>(deadline - now()).count();
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
-}
-
-// The server gives up before we do, so that we hear how it ended.
-milliseconds server_timeout(milliseconds call_timeout) {
-    return std::max(milliseconds{1}, call_timeout - call_timeout / 10);
-}
-
-std::string session_settings(const ConnectionOptions& options) {
-    return fmt::format(
-        "SET statement_timeout = {}; SET lock_timeout = {}; "
-        "SET idle_in_transaction_session_timeout = {}; SET idle_session_timeout = {}; "
-        "SET synchronous_commit = on; SET TimeZone = 'UTC'; SET client_min_messages = error; "
-        "SET plan_cache_mode = force_generic_plan",
-        server_timeout(options.call_timeout).count(),
-        std::min(server_timeout(options.call_timeout), options.lock_timeout).count(),
-        (2 * options.call_timeout).count(),
-        options.idle_session_timeout.value_or(milliseconds{0}).count()
-    );
 }
 
 }  // namespace
@@ -121,75 +69,6 @@ Result<void> Connection::open() {
     return connect();
 }
 
-// The URL comes last: what it says of these wins.
-Result<void> Connection::connect() {
-    if (!can_be_read(options_.url)) {
-        return std::unexpected(SqlFailure{
-            .error = SqlError::refused,
-            .sqlstate = {},
-            .text = "the connection string is not one of PostgreSQL's"});
-    }
-    const std::string user_timeout = std::to_string(options_.call_timeout.count());
-    const std::array keys{
-        "application_name",
-        "client_encoding",
-        "keepalives_idle",
-        "keepalives_interval",
-        "keepalives_count",
-        "tcp_user_timeout",
-        "dbname",
-        static_cast<const char*>(nullptr)};
-    const std::array values{
-        options_.name.c_str(),
-        "UTF8",
-        "5",
-        "2",
-        "3",
-        user_timeout.c_str(),
-        options_.url.c_str(),
-        static_cast<const char*>(nullptr)};
-    connection_.reset(PQconnectStartParams(keys.data(), values.data(), 1));
-    FC_ASSERT(connection_ != nullptr);
-    PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
-    const Deadline deadline = steady_clock::now() + options_.connect_timeout;
-    auto connected = wait_connected(deadline);
-    if (!connected) {
-        connection_.reset();
-        if (!std::exchange(said_lost_, true)) {
-            log::warn("PostgreSQL cannot be reached", {{"error", connected.error().text}});
-        }
-        return connected;
-    }
-    if (std::exchange(said_lost_, false)) log::info("PostgreSQL is reached again");
-    PQsetErrorVerbosity(connection_.get(), PQERRORS_DEFAULT);
-    PQsetnonblocking(connection_.get(), 1);
-    ++session_;
-    auto set = simple(session_settings(options_).c_str(), deadline, Loss::nothing);
-    if (set) return {};
-    close();
-    return std::unexpected(std::move(set.error()));
-}
-
-Result<void> Connection::wait_connected(Deadline deadline) {
-    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
-    while (PQstatus(connection_.get()) != CONNECTION_BAD) {
-        if (next == PGRES_POLLING_OK) return {};
-        if (next == PGRES_POLLING_FAILED) break;
-        if (!wait(next == PGRES_POLLING_WRITING, deadline)) {
-            return std::unexpected(SqlFailure{.text = std::string(too_slow)});
-        }
-        next = PQconnectPoll(connection_.get());
-    }
-    const std::string text = PQerrorMessage(connection_.get());
-    std::string code = sqlstate_in(text);
-    if (code.empty() && PQconnectionNeedsPassword(connection_.get()) != 0) code = "28P01";
-    const bool refused = code.starts_with("28") || code.starts_with("3D");
-    return std::unexpected(SqlFailure{
-        .error = refused ? SqlError::refused : SqlError::unavailable,
-        .sqlstate = code,
-        .text = without_code(text, code)});
-}
-
 Result<Rows> Connection::read(std::string_view sql, std::initializer_list<Param> params) {
     return run(sql, {params.begin(), params.size()}, Loss::nothing);
 }
@@ -205,7 +84,7 @@ Result<Rows> Connection::write(std::string_view sql, std::span<const Param> para
 Result<void> Connection::script(const std::string& sql) {
     auto opened = open();
     if (!opened) return opened;
-    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    const Deadline deadline = now() + options_.call_timeout;
     auto done = simple(sql.c_str(), deadline, in_transaction_ ? Loss::nothing : Loss::unknown);
     if (!done) return std::unexpected(std::move(done.error()));
     return {};
@@ -215,7 +94,7 @@ Result<void> Connection::begin() {
     FC_ASSERT(!in_transaction_);
     auto opened = open();
     if (!opened) return opened;
-    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    const Deadline deadline = now() + options_.call_timeout;
     auto begun = simple("BEGIN ISOLATION LEVEL READ COMMITTED", deadline, Loss::nothing);
     if (!begun) return std::unexpected(std::move(begun.error()));
     in_transaction_ = true;
@@ -226,7 +105,7 @@ Result<void> Connection::commit() {
     FC_ASSERT(in_transaction_);
     in_transaction_ = false;
     if (connection_ == nullptr) return std::unexpected(SqlFailure{.text = std::string(lost)});
-    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    const Deadline deadline = now() + options_.call_timeout;
     auto done = simple("COMMIT", deadline, Loss::unknown);
     if (!done) return std::unexpected(std::move(done.error()));
     // A transaction in which something failed is rolled back, and COMMIT says so as if all were
@@ -238,7 +117,7 @@ Result<void> Connection::commit() {
 void Connection::rollback() {
     in_transaction_ = false;
     if (connection_ == nullptr) return;
-    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    const Deadline deadline = now() + options_.call_timeout;
     if (!simple("ROLLBACK", deadline, Loss::nothing)) close();
 }
 
@@ -247,7 +126,7 @@ Result<Rows> Connection::run(
 ) {
     auto opened = open();
     if (!opened) return std::unexpected(std::move(opened.error()));
-    const Deadline deadline = steady_clock::now() + options_.call_timeout;
+    const Deadline deadline = now() + options_.call_timeout;
     auto statement = prepared(sql, params, deadline);
     if (!statement) return std::unexpected(std::move(statement.error()));
     std::vector<const char*> values;
@@ -300,13 +179,17 @@ Result<Rows> Connection::simple(const char* sql, Deadline deadline, Loss loss) {
 Result<Rows> Connection::answer(Deadline deadline, Loss loss) {
     while (const int flushed = PQflush(connection_.get())) {
         if (flushed < 0) return std::unexpected(broken(loss, lost));
-        if (!wait(true, deadline)) return std::unexpected(broken(loss, too_slow));
+        if (const Wait waited = wait(true, deadline); waited != Wait::moved) {
+            return std::unexpected(broken(loss, waited == Wait::late ? too_slow : lost));
+        }
     }
     Rows last;
     std::optional<SqlFailure> failure;
     for (;;) {
         while (PQisBusy(connection_.get()) != 0) {
-            if (!wait(false, deadline)) return std::unexpected(broken(loss, too_slow));
+            if (const Wait waited = wait(false, deadline); waited != Wait::moved) {
+                return std::unexpected(broken(loss, waited == Wait::late ? too_slow : lost));
+            }
         }
         Rows rows{PQgetResult(connection_.get())};
         if (!rows.result_) break;
@@ -320,27 +203,28 @@ Result<Rows> Connection::answer(Deadline deadline, Loss loss) {
     return last;
 }
 
-// True: the socket moved. While writing, what comes in is read too, or both sides could wait.
-bool Connection::wait(bool for_writing, Deadline deadline) {
-    const short writing = for_writing ? POLLOUT : short{0};
-    const auto wanted = static_cast<short>(POLLIN | writing);
+// While writing, what comes in is read too, or both sides could wait for each other.
+Connection::Wait Connection::wait(bool for_writing, Deadline deadline) {
     const bool connected = PQstatus(connection_.get()) == CONNECTION_OK;
+    const short reading = connected || !for_writing ? POLLIN : short{0};
+    const short writing = for_writing ? POLLOUT : short{0};
     pollfd socket{
         .fd = PQsocket(connection_.get()),
-        .events = connected ? wanted : (for_writing ? short{POLLOUT} : short{POLLIN}),
+        .events = static_cast<short>(reading | writing),
         .revents = 0};
-    for (;;) {
-        const int left = milliseconds_left(deadline);
-        const int ready = ::poll(&socket, 1, left);
-        if (ready > 0) break;
-        if (ready == 0) return false;
-        if (errno != EINTR) return false;
+    if (socket.fd < 0) return Wait::lost;
+    int ready = -1;
+    while (ready < 0) {
+        ready = ::poll(&socket, 1, milliseconds_left(deadline));
+        if (ready < 0 && errno != EINTR) return Wait::lost;
     }
-    // What it says of a broken session is in the next result.
-    if (connected && (socket.revents & ~POLLOUT) != 0) {
-        static_cast<void>(PQconsumeInput(connection_.get()));
+    if (ready == 0) return Wait::late;
+    const bool to_read = connected && (socket.revents & ~POLLOUT) != 0;
+    if (to_read && PQconsumeInput(connection_.get()) == 0) {
+        // The server's last words may have come before the end: then they are the answer.
+        return PQisBusy(connection_.get()) != 0 ? Wait::lost : Wait::moved;
     }
-    return true;
+    return Wait::moved;
 }
 
 SqlFailure Connection::broken(Loss loss, std::string_view what) {

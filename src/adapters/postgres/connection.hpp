@@ -2,6 +2,7 @@
 #pragma once
 
 #include "adapters/postgres/param.hpp"
+#include "adapters/postgres/rows.hpp"
 #include "base/time.hpp"
 
 #include <chrono>
@@ -18,7 +19,6 @@
 #include <utility>
 
 struct pg_conn;
-struct pg_result;
 
 namespace firstcome::postgres {
 
@@ -38,46 +38,6 @@ struct SqlFailure {
 
 template <typename T>
 using Result = std::expected<T, SqlFailure>;
-
-/// What a statement gave, in binary form. Rows and columns count from 0. Texts and bytes are views
-/// into it.
-class Rows {
-public:
-    Rows() = default;
-
-    [[nodiscard]] std::size_t size() const;
-
-    [[nodiscard]] bool empty() const { return size() == 0; }
-
-    /// Rows inserted, updated or deleted.
-    [[nodiscard]] std::uint64_t changed() const;
-
-    [[nodiscard]] bool is_null(std::size_t row, int column) const;
-    [[nodiscard]] std::int64_t integer(std::size_t row, int column) const;  ///< int2, int4, int8
-    [[nodiscard]] bool boolean(std::size_t row, int column) const;
-    [[nodiscard]] std::string_view text(std::size_t row, int column) const;  ///< jsonb: as `::text`
-    [[nodiscard]] std::span<const std::byte> bytes(std::size_t row, int column) const;
-    [[nodiscard]] domain::OrderId id(std::size_t row, int column) const;          ///< uuid
-    [[nodiscard]] base::WallTime time(std::size_t row, int column) const;         ///< timestamptz
-    [[nodiscard]] domain::KeyHash key(std::size_t row, int column) const;         ///< 16 bytes
-    [[nodiscard]] domain::TraceContext trace(std::size_t row, int column) const;  ///< null: none
-    [[nodiscard]] std::optional<std::int64_t> maybe_integer(std::size_t row, int column) const;
-    [[nodiscard]] std::optional<base::WallTime> maybe_time(std::size_t row, int column) const;
-    [[nodiscard]] std::optional<domain::KeyHash> maybe_key(std::size_t row, int column) const;
-
-private:
-    friend class Connection;
-
-    struct Clear {
-        void operator()(pg_result* result) const;
-    };
-
-    explicit Rows(pg_result* result) : result_(result) {}
-
-    [[nodiscard]] std::string_view cell(std::size_t row, int column) const;
-
-    std::unique_ptr<pg_result, Clear> result_;
-};
 
 struct ConnectionOptions {
     std::string url;                 ///< a libpq URL or "key=value ..."; TLS and password as there
@@ -139,11 +99,13 @@ public:
     [[nodiscard]] const ConnectionOptions& options() const { return options_; }
 
 private:
-    using Deadline = std::chrono::steady_clock::time_point;
+    using Deadline = base::MonotonicTime;
 
     struct Finish {
         void operator()(pg_conn* connection) const;
     };
+
+    enum class Wait : std::uint8_t { moved, late, lost };
 
     enum class Loss : std::uint8_t { nothing, unknown };  // what a broken session means
 
@@ -157,7 +119,7 @@ private:
     );
     [[nodiscard]] Result<Rows> simple(const char* sql, Deadline deadline, Loss loss);
     [[nodiscard]] Result<Rows> answer(Deadline deadline, Loss loss);
-    [[nodiscard]] bool wait(bool for_writing, Deadline deadline);
+    [[nodiscard]] Wait wait(bool for_writing, Deadline deadline);
     [[nodiscard]] SqlFailure broken(Loss loss, std::string_view what);
     [[nodiscard]] SqlFailure failure_of(const pg_result* result, Loss loss);
 

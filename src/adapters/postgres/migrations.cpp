@@ -171,8 +171,10 @@ Started check_rights(Connection& connection) {
     auto rows = connection.read(R"(
 SELECT tables.name FROM unnest(ARRAY['settings', 'epochs', 'items', 'stock_movements', 'orders',
     'failed_order_events', 'redrive_tasks', 'outbox', 'audit_log']) AS tables (name)
-WHERE NOT has_table_privilege(tables.name, 'SELECT') OR NOT has_table_privilege(tables.name, 'INSERT')
-   OR NOT has_table_privilege(tables.name, 'UPDATE') OR NOT has_table_privilege(tables.name, 'DELETE')
+WHERE NOT (has_table_privilege(tables.name, 'SELECT')
+    AND has_table_privilege(tables.name, 'INSERT')
+    AND has_table_privilege(tables.name, 'UPDATE')
+    AND has_table_privilege(tables.name, 'DELETE'))
 ORDER BY 1)");
     if (!rows) return explained(rows.error(), "look at the rights on the tables");
     if (rows->empty()) return {};

@@ -49,6 +49,18 @@ LEFT JOIN LATERAL (
 ) line ON true
 )";
 
+// $1: above which id; $2: shard; $3: accepted at or after; $4: how many.
+constexpr std::string_view select_keys =
+    "SELECT " FC_ORDER_COLUMNS
+    ", key FROM orders WHERE order_id > $1 AND shard = $2 "
+    "AND key IS NOT NULL AND accepted_at >= $3 ORDER BY order_id LIMIT $4";
+
+constexpr std::string_view select_parked_keys =
+    "SELECT " FC_PARKED_COLUMNS
+    ", key FROM failed_order_events WHERE consumer = 'orders' "
+    "AND event_type = 'order.accepted' AND event_id > $1 AND shard = $2 AND key IS NOT NULL "
+    "AND accepted_at >= $3 AND status IN ('retrying', 'dead') ORDER BY event_id LIMIT $4";
+
 std::optional<RecordedItem> item_of(const Rows& rows, std::size_t row) {
     const auto id = domain::ItemId::from(rows.text(row, 0));
     if (!id) return std::nullopt;
@@ -82,6 +94,7 @@ ConnectionOptions leads_of(const RecordOptions& options) {
     ConnectionOptions leads = options.connection;
     leads.name += " leads";
     leads.idle_session_timeout = options.lead_timeout;
+    leads.call_timeout = std::min(leads.call_timeout, options.lead_timeout);
     return leads;
 }
 
@@ -114,7 +127,7 @@ Record::Record(const RecordOptions& options, const base::Clock& clock, base::Ent
       connection_(options.connection),
       leads_(leads_of(options)) {}
 
-ports::SystemOfRecord::Result<bool> Record::lead(unsigned shard) {
+Record::Result<bool> Record::lead(unsigned shard) {
     if (held_.contains(shard)) {
         auto alive = leads_.read("SELECT");
         if (alive && leads_.session() == held_session_) return true;
@@ -132,7 +145,7 @@ ports::SystemOfRecord::Result<bool> Record::lead(unsigned shard) {
     return true;
 }
 
-ports::SystemOfRecord::Result<std::string> Record::secret() {
+Record::Result<std::string> Record::secret() {
     const base::KeyedHash::Secret drawn = base::KeyedHash::new_secret(entropy_);
     auto made = connection_.write(
         "INSERT INTO settings (name, value) VALUES ('hash_secret', $1) ON CONFLICT DO NOTHING",
@@ -147,7 +160,7 @@ ports::SystemOfRecord::Result<std::string> Record::secret() {
     return std::string(rows->text(0, 0));
 }
 
-ports::SystemOfRecord::Result<Epoch> Record::epoch(unsigned shard) {
+Record::Result<Epoch> Record::epoch(unsigned shard) {
     auto rows = connection_.read("SELECT number, run_id FROM epochs WHERE shard = $1", {shard});
     if (!rows) return failed(rows.error(), "read the epoch");
     if (rows->empty()) return Epoch{};
@@ -156,7 +169,7 @@ ports::SystemOfRecord::Result<Epoch> Record::epoch(unsigned shard) {
         .run_id = std::string(rows->text(0, 1))};
 }
 
-ports::SystemOfRecord::Result<Epoch> Record::advance_epoch(
+Record::Result<Epoch> Record::advance_epoch(
     unsigned shard, const Epoch& from, std::string_view run_id
 ) {
     auto rows = connection_.write(
@@ -173,7 +186,7 @@ ports::SystemOfRecord::Result<Epoch> Record::advance_epoch(
         .number = static_cast<std::uint64_t>(rows->integer(0, 0)), .run_id = std::string(run_id)};
 }
 
-ports::SystemOfRecord::Result<std::vector<RecordedItem>> Record::read_items(
+Record::Result<std::vector<RecordedItem>> Record::read_items(
     std::string_view where, const Param& param
 ) {
     auto rows = connection_.read(std::string(select_items) + std::string(where), {param});
@@ -187,21 +200,18 @@ ports::SystemOfRecord::Result<std::vector<RecordedItem>> Record::read_items(
     return items;
 }
 
-ports::SystemOfRecord::Result<std::vector<RecordedItem>> Record::items(unsigned shard) {
+Record::Result<std::vector<RecordedItem>> Record::items(unsigned shard) {
     return read_items("WHERE i.shard = $1 ORDER BY i.item_id", shard);
 }
 
-ports::SystemOfRecord::Result<std::optional<RecordedItem>> Record::item(const domain::ItemId& item
-) {
+Record::Result<std::optional<RecordedItem>> Record::item(const domain::ItemId& item) {
     auto found = read_items("WHERE i.item_id = $1", item);
     if (!found) return std::unexpected(found.error());
     if (found->empty()) return std::nullopt;
     return found->front();
 }
 
-ports::SystemOfRecord::Result<std::set<domain::OrderId>> Record::stored(
-    std::span<const domain::OrderId> orders
-) {
+Record::Result<std::set<domain::OrderId>> Record::stored(std::span<const domain::OrderId> orders) {
     std::set<domain::OrderId> found;
     while (!orders.empty()) {
         const auto piece = orders.first(std::min(orders.size(), ids_a_call));
@@ -220,7 +230,7 @@ ports::SystemOfRecord::Result<std::set<domain::OrderId>> Record::stored(
 
 // Orders have no index on their item, which would cost each insert. An item's orders are younger
 // than its first stock movement, so the search begins there.
-ports::SystemOfRecord::Result<std::vector<std::pair<domain::UserId, domain::Units>>> Record::bought(
+Record::Result<std::vector<std::pair<domain::UserId, domain::Units>>> Record::bought(
     const domain::ItemId& item
 ) {
     auto first = connection_.read("SELECT min(at) FROM stock_movements WHERE item_id = $1", {item});
@@ -251,43 +261,37 @@ SELECT user_id, sum(quantity)::bigint FROM (
     return bought;
 }
 
-ports::SystemOfRecord::Result<void> Record::keys(
+Record::Result<void> Record::keys(
     unsigned shard,
     domain::WallTime since,
     const std::function<void(std::span<const ports::RecordedKey>)>& take
 ) {
-    domain::OrderId above = first_id_at(since - clocks_apart);
-    for (bool parked : {false, true}) {
+    for (const std::string_view sql : {select_keys, select_parked_keys}) {
+        domain::OrderId above = first_id_at(since - clocks_apart);
         for (bool more = true; more;) {
-            auto rows = connection_.read(
-                parked ? "SELECT " FC_PARKED_COLUMNS
-                         ", key FROM failed_order_events "
-                         "WHERE consumer = 'orders' AND event_type = 'order.accepted' "
-                         "AND event_id > $1 AND shard = $2 AND key IS NOT NULL "
-                         "AND accepted_at >= $3 AND status IN ('retrying', 'dead') "
-                         "ORDER BY event_id LIMIT $4"
-                       : "SELECT " FC_ORDER_COLUMNS
-                         ", key FROM orders "
-                         "WHERE order_id > $1 AND shard = $2 AND key IS NOT NULL "
-                         "AND accepted_at >= $3 ORDER BY order_id LIMIT $4",
-                {above, shard, since, keys_a_piece}
-            );
-            if (!rows) return failed(rows.error(), "read keys");
-            std::vector<ports::RecordedKey> piece;
-            piece.reserve(rows->size());
-            for (std::size_t row = 0; row < rows->size(); ++row) {
-                const auto order = order_of(*rows, row);
-                if (!order || rows->text(row, 8).size() != 16) {
-                    return std::unexpected(RecordError::corrupt);
-                }
-                piece.push_back({.key = rows->key(row, 8), .order = *order});
-            }
-            if (!piece.empty()) take(piece);
-            more = piece.size() == static_cast<std::size_t>(keys_a_piece);
-            above = more ? piece.back().order.id : first_id_at(since - clocks_apart);
+            auto piece = read_keys(sql, {above, shard, since, keys_a_piece});
+            if (!piece) return std::unexpected(piece.error());
+            if (!piece->empty()) take(*piece);
+            more = piece->size() == static_cast<std::size_t>(keys_a_piece);
+            if (more) above = piece->back().order.id;
         }
     }
     return {};
+}
+
+Record::Result<std::vector<ports::RecordedKey>> Record::read_keys(
+    std::string_view sql, std::initializer_list<Param> params
+) {
+    auto rows = connection_.read(sql, params);
+    if (!rows) return failed(rows.error(), "read keys");
+    std::vector<ports::RecordedKey> piece;
+    piece.reserve(rows->size());
+    for (std::size_t row = 0; row < rows->size(); ++row) {
+        const auto order = order_of(*rows, row);
+        if (!order || rows->text(row, 8).size() != 16) return std::unexpected(RecordError::corrupt);
+        piece.push_back({.key = rows->key(row, 8), .order = *order});
+    }
+    return piece;
 }
 
 }  // namespace firstcome::postgres

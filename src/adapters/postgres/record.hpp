@@ -27,72 +27,69 @@ struct RecordOptions {
 /// Source   ADR-0010
 class Record final : public ports::SystemOfRecord {
 public:
+    template <typename T>
+    using Result = ports::SystemOfRecord::Result<T>;  // not the namespace's own
+
     /// `clock` and `entropy` outlive it; the tables are there (migrations.hpp).
     Record(const RecordOptions& options, const base::Clock& clock, base::Entropy& entropy);
 
-    [[nodiscard]] ports::SystemOfRecord::Result<bool> lead(unsigned shard) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<std::string> secret() override;
-    [[nodiscard]] ports::SystemOfRecord::Result<ports::Epoch> epoch(unsigned shard) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<ports::Epoch> advance_epoch(
+    [[nodiscard]] Result<bool> lead(unsigned shard) override;
+    [[nodiscard]] Result<std::string> secret() override;
+    [[nodiscard]] Result<ports::Epoch> epoch(unsigned shard) override;
+    [[nodiscard]] Result<ports::Epoch> advance_epoch(
         unsigned shard, const ports::Epoch& from, std::string_view run_id
     ) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<std::vector<ports::RecordedItem>> items(
-        unsigned shard
+    [[nodiscard]] Result<std::vector<ports::RecordedItem>> items(unsigned shard) override;
+    [[nodiscard]] Result<std::optional<ports::RecordedItem>> item(const domain::ItemId& item
     ) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<std::optional<ports::RecordedItem>> item(
+    [[nodiscard]] Result<std::set<domain::OrderId>> stored(std::span<const domain::OrderId> orders
+    ) override;
+    [[nodiscard]] Result<std::vector<std::pair<domain::UserId, domain::Units>>> bought(
         const domain::ItemId& item
     ) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<std::set<domain::OrderId>> stored(
-        std::span<const domain::OrderId> orders
-    ) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<
-        std::vector<std::pair<domain::UserId, domain::Units>>>
-    bought(const domain::ItemId& item) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<void> keys(
+    [[nodiscard]] Result<void> keys(
         unsigned shard,
         domain::WallTime since,
         const std::function<void(std::span<const ports::RecordedKey>)>& take
     ) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<std::variant<ports::Changed, domain::StockRejected>>
-    change_stock(
+    [[nodiscard]] Result<std::variant<ports::Changed, domain::StockRejected>> change_stock(
         unsigned shard, const domain::StockChange& change, const Live& live, const Lower& lower
     ) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<std::optional<ports::Failed>> fail(
+    [[nodiscard]] Result<std::optional<ports::Failed>> fail(
         domain::OrderId order, std::string_view reason
     ) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<void> given_back(domain::OrderId order) override;
-    [[nodiscard]] ports::SystemOfRecord::Result<std::vector<domain::Order>> not_given_back(
-        unsigned shard, std::size_t max
-    ) override;
+    [[nodiscard]] Result<void> given_back(domain::OrderId order) override;
+    [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(unsigned shard, std::size_t max)
+        override;
 
 private:
     using Rejected = domain::StockRejected;
 
-    [[nodiscard]] ports::SystemOfRecord::Result<std::vector<ports::RecordedItem>> read_items(
+    [[nodiscard]] Result<std::vector<ports::RecordedItem>> read_items(
         std::string_view where, const Param& param
     );
-    [[nodiscard]] ports::SystemOfRecord::Result<
-        std::optional<std::variant<ports::Changed, Rejected>>>
-    repeated(const domain::StockChange& change, const std::string& payload);
-    [[nodiscard]] ports::SystemOfRecord::Result<std::variant<ports::Changed, Rejected>>
-    change_locked(
+    [[nodiscard]] Result<std::optional<std::variant<ports::Changed, Rejected>>> repeated(
+        const domain::StockChange& change, const std::string& payload
+    );
+    [[nodiscard]] Result<std::variant<ports::Changed, Rejected>> change_locked(
         unsigned shard, const domain::StockChange& change, const Live& live, const Lower& lower
     );
-    [[nodiscard]] ports::SystemOfRecord::Result<std::uint64_t> write_change(
-        unsigned shard,
+    [[nodiscard]] Result<std::vector<ports::RecordedKey>> read_keys(
+        std::string_view sql, std::initializer_list<Param> params
+    );
+    [[nodiscard]] Result<void> write_item(unsigned shard, const ports::RecordedItem& item);
+    [[nodiscard]] Result<std::uint64_t> write_movement(
         const domain::StockChange& change,
         const domain::StockFigures& before,
         const domain::StockFigures& after
     );
-    [[nodiscard]] ports::SystemOfRecord::Result<std::optional<ports::Failed>> fail_stored(
+    [[nodiscard]] Result<std::optional<ports::Failed>> fail_stored(
         domain::OrderId order, std::string_view reason
     );
-    [[nodiscard]] ports::SystemOfRecord::Result<std::optional<ports::Failed>> fail_parked(
+    [[nodiscard]] Result<std::optional<ports::Failed>> fail_parked(
         domain::OrderId order, std::string_view reason
     );
-    [[nodiscard]] ports::SystemOfRecord::Result<void> note_failed(
-        const domain::Order& order, std::string_view reason
-    );
+    [[nodiscard]] Result<void> note_failed(const domain::Order& order, std::string_view reason);
 
     RecordOptions options_;
     const base::Clock& clock_;  // outlives

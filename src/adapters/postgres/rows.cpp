@@ -1,5 +1,6 @@
 // src/adapters/postgres/rows.cpp - what a statement gave, read in place
-#include "adapters/postgres/connection.hpp"
+#include "adapters/postgres/rows.hpp"
+
 #include "adapters/postgres/wire.hpp"
 #include "base/assert.hpp"
 

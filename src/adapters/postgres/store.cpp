@@ -22,9 +22,18 @@ constexpr std::string_view find_sql =
     ", false FROM failed_order_events WHERE consumer = 'orders' "
     "AND event_type = 'order.accepted' AND event_id = $1 AND status <> 'resolved' LIMIT 1";
 
+// What is in PostgreSQL survives what PostgreSQL survives, whatever its buyer was told then.
+std::optional<Order> order_at(const Rows& rows, std::size_t row) {
+    auto order = order_of(rows, row);
+    if (order && rows.boolean(row, 8)) order->durability = domain::Durability::database;
+    return order;
+}
+
+}  // namespace
+
 // $2: below which id; $3 item, $4 status: null for all; $5: how many. Nothing for a cursor that is
 // not one of this user's orders.
-constexpr std::string_view list_sql = R"(
+const std::string_view list_sql = R"(
 SELECT * FROM (
     (SELECT )" FC_ORDER_COLUMNS R"(, true AS stored FROM orders
      WHERE user_id = $1 AND order_id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -44,15 +53,6 @@ WHERE $2 IS NULL OR EXISTS (SELECT FROM orders WHERE order_id = $2 AND user_id =
     OR EXISTS (SELECT FROM failed_order_events WHERE consumer = 'orders' AND event_id = $2
                AND user_id = $1)
 ORDER BY order_id DESC LIMIT $5)";
-
-// What is in PostgreSQL survives what PostgreSQL survives, whatever its buyer was told then.
-std::optional<Order> order_at(const Rows& rows, std::size_t row) {
-    auto order = order_of(rows, row);
-    if (order && rows.boolean(row, 8)) order->durability = domain::Durability::database;
-    return order;
-}
-
-}  // namespace
 
 Store::Store(const StoreOptions& options, FindInOutbox find_in_outbox, WaitRelayed wait_relayed)
     : find_in_outbox_(std::move(find_in_outbox)),

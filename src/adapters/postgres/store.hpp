@@ -10,6 +10,9 @@
 
 namespace firstcome::postgres {
 
+/// A page of a user's orders, for the test that looks at its plan.
+extern const std::string_view list_sql;
+
 struct StoreOptions {
     ConnectionOptions connection;
     std::size_t sessions = 4;  ///< readers asking at once; the others wait

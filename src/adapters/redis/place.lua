@@ -21,7 +21,7 @@ local call, pack, unpack_bytes, sub = redis.call, struct.pack, struct.unpack, st
 local prefix, ttl, orders = ARGV[1], tonumber(ARGV[5]), ARGV[8]
 
 local shard = call('MGET', KEYS[1], prefix .. 'moment', prefix .. 'placed')
-if shard[1] ~= ARGV[2] then return redis.error_reply('EPOCH') end
+if shard[1] ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
 local moment_before, placed = tonumber(shard[2] or ''), tonumber(shard[3] or '')
 if not moment_before or not placed then return redis.error_reply('CORRUPT moment, placed') end
 local moment = math.max(tonumber(ARGV[4]), moment_before)
@@ -153,7 +153,7 @@ end
 -- Write.
 if accepted > 0 then
   if call('XLEN', prefix .. 'outbox') >= tonumber(ARGV[6]) then
-    return redis.error_reply('BACKLOG')
+    return redis.error_reply('BACKLOG is full')
   end
   moment = accepting
   call('XADD', prefix .. 'outbox', string.format('%.0f-0', moment), 'o', table.concat(written))

@@ -303,7 +303,8 @@ std::expected<void, RecordError> Rebuild::write_keys(
     const Begun& begun, std::span<const RecordedKey> keys
 ) {
     std::vector<std::string> words{
-        std::to_string(microseconds_of(std::chrono::milliseconds{options_.key_ttl}))};
+        std::to_string(microseconds_of(std::chrono::milliseconds{options_.key_ttl})),
+        std::to_string(begun.moment)};
     for (const RecordedKey& each : keys) {
         const auto age = std::max(std::chrono::milliseconds{0}, begun.now - each.order.accepted_at);
         const auto age_us = static_cast<Moment>(microseconds_of(age));

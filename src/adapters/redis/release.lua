@@ -6,7 +6,7 @@
 -- Errors   EPOCH, CORRUPT: nothing is written
 
 local call, prefix, key = redis.call, ARGV[1], ARGV[1] .. 'item:' .. ARGV[4]
-if call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('EPOCH') end
+if call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
 
 local function fields()
   return call('HMGET', key, 'initial', 'restocked', 'remaining', 'sold', 'orders', 'opens',

@@ -10,7 +10,7 @@
 
 local call, prefix, ttl = redis.call, ARGV[1], tonumber(ARGV[3])
 local shard = call('MGET', KEYS[1], prefix .. 'moment', prefix .. 'relayed')
-if shard[1] ~= ARGV[2] then return redis.error_reply('EPOCH') end
+if shard[1] ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
 local moment, relayed = tonumber(shard[2] or ''), tonumber(shard[3] or '0')
 if not moment or not relayed then return redis.error_reply('CORRUPT moment, relayed') end
 

@@ -13,7 +13,7 @@
 -- Errors   EPOCH, BELOW <sold> (lower only), CORRUPT: nothing is written
 
 local call, prefix, name = redis.call, ARGV[1], ARGV[4]
-if call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('EPOCH') end
+if call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
 
 local key, movement = prefix .. 'item:' .. name, tonumber(ARGV[10])
 local function fields()

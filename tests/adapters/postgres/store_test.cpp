@@ -151,6 +151,21 @@ TEST_F(OrdersInPostgres, ACursorWalksTwentyThousandAndOneOrdersEachOnce) {
     EXPECT_EQ(seen.size(), 20001U);
 }
 
+TEST_F(OrdersInPostgres, APageIsReadByTheIndexWhoeverElseBought) {
+    world.psql(
+        "INSERT INTO orders (order_id, sequence, accepted_at, quantity, shard, user_id, item_id, "
+        "durability) SELECT gen_random_uuid(), n, now(), 1, 0, 'user' || n % 500, 'shoe', 'redis' "
+        "FROM generate_series(1, 20000) n; ANALYZE orders"
+    );
+    const std::string plan = world.psql(
+        "SET plan_cache_mode = force_generic_plan; PREPARE page (text, uuid, text, text, bigint) "
+        "AS " +
+        std::string(postgres::list_sql) + "; EXPLAIN EXECUTE page ('user7', NULL, NULL, NULL, 21)"
+    );
+    EXPECT_THAT(plan, ::testing::HasSubstr("Index Scan using orders_user on orders")) << plan;
+    EXPECT_THAT(plan, ::testing::Not(::testing::HasSubstr("Seq Scan on orders"))) << plan;
+}
+
 TEST_F(OrdersInPostgres, ReadersBeyondTheSessionsWaitForOne) {
     postgres::Pool pool{connection_to(world.url()), 1, 20ms};
     {

@@ -45,13 +45,27 @@ inline void park(postgres::Connection& connection, const domain::Event& event) {
     ASSERT_TRUE(done.has_value()) << done.error().text;
 }
 
+/// With the tables, copied from one that was migrated once.
+inline std::string migrated_database() {
+    PostgresServer& server = shared_postgres();
+    static const std::string original = [&server] {
+        std::string url = server.make_database();
+        const auto ready = postgres::prepare_database(connection_to(url), 4);
+        EXPECT_TRUE(ready.has_value()) << ready.error().text;
+        return url;
+    }();
+    static int copies = 0;
+    const std::size_t slash = original.rfind('/') + 1;
+    const std::string name = "copy_" + std::to_string(++copies);
+    server.psql(
+        original.substr(0, slash) + "postgres",
+        "CREATE DATABASE " + name + " TEMPLATE " + original.substr(slash)
+    );
+    return original.substr(0, slash) + name;
+}
+
 class PostgresWorld {
 public:
-    PostgresWorld() {
-        const auto ready = postgres::prepare_database(connection_to(url_), 4);
-        EXPECT_TRUE(ready.has_value()) << ready.error().text;
-    }
-
     postgres::Record& record() { return record_; }
 
     postgres::Record& other() { return other_; }
@@ -71,7 +85,7 @@ public:
     int told_not_ours = 0;
 
 private:
-    std::string url_ = shared_postgres().make_database();
+    std::string url_ = migrated_database();
     ManualClock clock_;
     SeededEntropy entropy_;
     postgres::Connection connection_{connection_to(url_)};

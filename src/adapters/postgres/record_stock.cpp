@@ -1,5 +1,4 @@
-// src/adapters/postgres/record_changes.cpp - stock changes, failed orders and their units
-#include "adapters/postgres/order_rows.hpp"
+// src/adapters/postgres/record_stock.cpp - stock changes, one at a time per item
 #include "adapters/postgres/record.hpp"
 #include "domain/sale.hpp"
 #include "telemetry/log.hpp"
@@ -12,13 +11,11 @@ namespace firstcome::postgres {
 
 namespace {
 
-using domain::Order;
 using domain::StockChange;
 using domain::StockFigures;
 using domain::StockRejected;
 using domain::StockRejection;
 using ports::Changed;
-using ports::Failed;
 using ports::RecordedItem;
 using ports::RecordError;
 
@@ -92,7 +89,7 @@ WHERE items.shard = excluded.shard)";
 
 }  // namespace
 
-ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> Record::change_stock(
+Record::Result<std::variant<Changed, StockRejected>> Record::change_stock(
     unsigned shard, const StockChange& change, const Live& live, const Lower& lower
 ) {
     auto transaction = Transaction::begin(connection_);
@@ -111,7 +108,7 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> Record::chan
     return changed;
 }
 
-ports::SystemOfRecord::Result<std::optional<std::variant<Changed, StockRejected>>> Record::repeated(
+Record::Result<std::optional<std::variant<Changed, StockRejected>>> Record::repeated(
     const StockChange& change, const std::string& payload
 ) {
     if (!change.key) return std::nullopt;
@@ -148,7 +145,7 @@ ports::SystemOfRecord::Result<std::optional<std::variant<Changed, StockRejected>
     return Changed{.item = **now, .answer = {.figures = figures, .replayed = true}};
 }
 
-ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> Record::change_locked(
+Record::Result<std::variant<Changed, StockRejected>> Record::change_locked(
     unsigned shard, const StockChange& change, const Live& live, const Lower& lower
 ) {
     auto found = item(change.item);
@@ -171,7 +168,7 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> Record::chan
     if (const auto* no = std::get_if<StockRejected>(&decided)) return *no;
     const auto& after = std::get<StockFigures>(decided);
 
-    auto movement = write_change(shard, change, before, after);
+    auto movement = write_movement(change, before, after);
     if (!movement) return std::unexpected(movement.error());
     const RecordedItem wanted = wanted_of(recorded, after, *movement);
     if (after.total() < before.total()) {
@@ -179,12 +176,13 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> Record::chan
         if (!refused) return std::unexpected(refused.error());
         if (*refused) return **refused;
     }
+    if (auto written = write_item(shard, wanted); !written) return std::unexpected(written.error());
     const bool appeared = !before.per_user_limit && after.per_user_limit && after.orders > 0;
     return Changed{.item = wanted, .answer = {.figures = after}, .limit_appeared = appeared};
 }
 
-ports::SystemOfRecord::Result<std::uint64_t> Record::write_change(
-    unsigned shard, const StockChange& change, const StockFigures& before, const StockFigures& after
+Record::Result<std::uint64_t> Record::write_movement(
+    const StockChange& change, const StockFigures& before, const StockFigures& after
 ) {
     auto row = connection_.write(
         insert_movement,
@@ -209,170 +207,28 @@ ports::SystemOfRecord::Result<std::uint64_t> Record::write_change(
          after.per_user_limit}
     );
     if (!row) return failed(row.error(), "write a stock movement");
-    const auto movement = static_cast<std::uint64_t>(row->integer(0, 0));
+    return static_cast<std::uint64_t>(row->integer(0, 0));
+}
+
+// Last of all: from here to the commit the relay waits for the row.
+Record::Result<void> Record::write_item(unsigned shard, const RecordedItem& item) {
+    const StockFigures& figures = item.figures;
     auto written = connection_.write(
         upsert_item,
-        {change.item,
+        {figures.item,
          shard,
-         after.initial,
-         after.restocked,
-         after.window.opens_at,
-         after.window.closes_at,
-         after.per_user_limit,
-         movement,
-         after.as_of}
+         figures.initial,
+         figures.restocked,
+         figures.window.opens_at,
+         figures.window.closes_at,
+         figures.per_user_limit,
+         item.movement,
+         figures.as_of}
     );
     if (!written) return failed(written.error(), "write an item");
-    if (written->changed() == 1) return movement;
-    log::error("an item is stored under another shard", {{"item", change.item.text()}});
+    if (written->changed() == 1) return {};
+    log::error("an item is stored under another shard", {{"item", figures.item.text()}});
     return std::unexpected(RecordError::corrupt);
-}
-
-// The parked entry is locked first: whoever is just delivering it has locked it too, so afterwards
-// the order is either stored or never will be.
-ports::SystemOfRecord::Result<std::optional<Failed>> Record::fail(
-    domain::OrderId order, std::string_view reason
-) {
-    auto transaction = Transaction::begin(connection_);
-    if (!transaction) return failed(transaction.error(), "begin to fail an order");
-    auto locked = connection_.write(
-        "SELECT FROM failed_order_events WHERE consumer = 'orders' AND event_id = $1 FOR UPDATE",
-        {order}
-    );
-    if (!locked) return failed(locked.error(), "lock a parked order");
-    auto decided = fail_stored(order, reason);
-    if (decided && !*decided && !locked->empty()) decided = fail_parked(order, reason);
-    if (!decided || !*decided || !(*decided)->first) return decided;
-    if (auto noted = note_failed((*decided)->order, reason); !noted) {
-        return std::unexpected(noted.error());
-    }
-    auto committed = transaction->commit();
-    if (!committed) return failed(committed.error(), "commit a failed order");
-    return decided;
-}
-
-ports::SystemOfRecord::Result<std::optional<Failed>> Record::fail_stored(
-    domain::OrderId order, std::string_view reason
-) {
-    auto gone = connection_.write(
-        R"(
-WITH gone AS (
-    UPDATE orders SET status = 'failed', failed_reason = $2
-    WHERE order_id = $1 AND status = 'confirmed' RETURNING *
-), moved AS (
-    UPDATE items SET sold = sold - gone.quantity, compensating = compensating + gone.quantity
-    FROM gone WHERE items.item_id = gone.item_id
-)
-SELECT )" FC_ORDER_COLUMNS " FROM gone",
-        {order, reason}
-    );
-    if (!gone) return failed(gone.error(), "fail an order");
-    const bool first = !gone->empty();
-    auto rows =
-        first
-            ? std::move(gone)
-            : connection_.read(
-                  "SELECT " FC_ORDER_COLUMNS ", given_back FROM orders WHERE order_id = $1", {order}
-              );
-    if (!rows) return failed(rows.error(), "read an order");
-    if (rows->empty()) return std::nullopt;
-    const auto found = order_of(*rows, 0);
-    if (!found) return std::unexpected(RecordError::corrupt);
-    return Failed{.order = *found, .first = first, .given_back = !first && rows->boolean(0, 8)};
-}
-
-ports::SystemOfRecord::Result<std::optional<Failed>> Record::fail_parked(
-    domain::OrderId order, std::string_view reason
-) {
-    auto gone = connection_.write(
-        "UPDATE failed_order_events SET status = 'discarded', reason = $2, who = 'release', "
-        "next_attempt = NULL, claim_until = NULL, settled_at = $3 "
-        "WHERE consumer = 'orders' AND event_id = $1 AND status IN ('retrying', 'dead')",
-        {order, reason, clock_.wall()}
-    );
-    if (!gone) return failed(gone.error(), "give up a parked order");
-    auto rows = connection_.read(
-        "SELECT " FC_PARKED_COLUMNS
-        ", compensated FROM failed_order_events WHERE consumer = 'orders' "
-        "AND event_type = 'order.accepted' AND event_id = $1",
-        {order}
-    );
-    if (!rows) return failed(rows.error(), "read a parked order");
-    if (rows->empty()) return std::nullopt;
-    const auto found = order_of(*rows, 0);
-    if (!found) return std::unexpected(RecordError::corrupt);
-    return Failed{
-        .order = *found, .first = gone->changed() == 1, .given_back = rows->boolean(0, 8)};
-}
-
-ports::SystemOfRecord::Result<void> Record::note_failed(
-    const Order& order, std::string_view reason
-) {
-    auto noted = connection_.write(
-        "INSERT INTO audit_log (at, who, what, subject, reason) "
-        "VALUES ($1, 'release', 'order.failed', $2, $3)",
-        {clock_.wall(), order.id.text(), reason}
-    );
-    if (!noted) return failed(noted.error(), "write an audit row");
-    if (!options_.events) return {};
-    auto told = connection_.write(
-        R"(
-INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, occurred_at)
-VALUES ($1, 'order', $4, 'order.failed', jsonb_build_object('orderId', $2, 'userId', $3,
-    'itemId', $4, 'quantity', $5, 'sequence', $6, 'status', 'failed', 'acceptedAt', $7,
-    'durability', $8), $9) ON CONFLICT (id) DO NOTHING)",
-        {event_id_of(order.id, domain::EventType::order_failed),
-         order.id,
-         order.user,
-         order.item,
-         order.quantity,
-         order.sequence,
-         order.accepted_at,
-         name(order.durability),
-         clock_.wall()}
-    );
-    if (!told) return failed(told.error(), "write an event");
-    return {};
-}
-
-ports::SystemOfRecord::Result<void> Record::given_back(domain::OrderId order) {
-    auto done = connection_.write(
-        R"(
-WITH back AS (
-    UPDATE orders SET given_back = true
-    WHERE order_id = $1 AND status = 'failed' AND NOT given_back RETURNING item_id, quantity
-), parked AS (
-    UPDATE failed_order_events SET compensated = true
-    WHERE consumer = 'orders' AND event_id = $1 AND status = 'discarded' AND NOT compensated
-)
-UPDATE items SET compensating = compensating - back.quantity
-FROM back WHERE items.item_id = back.item_id)",
-        {order}
-    );
-    if (!done) return failed(done.error(), "note that units are back");
-    return {};
-}
-
-ports::SystemOfRecord::Result<std::vector<Order>> Record::not_given_back(
-    unsigned shard, std::size_t max
-) {
-    auto rows = connection_.read(
-        "(SELECT " FC_ORDER_COLUMNS
-        " FROM orders WHERE shard = $1 AND status = 'failed' AND NOT given_back "
-        "ORDER BY order_id LIMIT $2) UNION ALL (SELECT " FC_PARKED_COLUMNS
-        " FROM failed_order_events WHERE status = 'discarded' AND NOT compensated "
-        "AND consumer = 'orders' AND event_type = 'order.accepted' AND shard = $1 "
-        "ORDER BY id LIMIT $2) LIMIT $2",
-        {shard, max}
-    );
-    if (!rows) return failed(rows.error(), "look for units to give back");
-    std::vector<Order> orders;
-    for (std::size_t row = 0; row < rows->size(); ++row) {
-        const auto order = order_of(*rows, row);
-        if (!order) return std::unexpected(RecordError::corrupt);
-        orders.push_back(*order);
-    }
-    return orders;
 }
 
 }  // namespace firstcome::postgres
