@@ -77,6 +77,7 @@ std::optional<json::object> short_page(const json::object& answer) {
              "status",
              "cause",
              "consumer",
+             "eventType",
              "itemId",
              "orderId",
              "attempts",

@@ -43,10 +43,10 @@ TEST_F(DlqVerbs, ListPrintsATable) {
         "byCause.invalid   3\n"
         "nextCursor        17\n"
         "\nentries\n"
-        "id  status    cause  consumer  itemId  orderId  attempts              firstFailure  "
-        "nextAttempt      lastError\n"
-        "17    dead  invalid    orders    shoe      o-1         5  2026-11-22T11:58:30.000Z  "
-        "          -  bad [2J row\n"
+        "id  status    cause  consumer       eventType  itemId  orderId  attempts  "
+        "            firstFailure  nextAttempt    lastError\n"
+        "17    dead  invalid    orders  order.accepted    shoe      o-1         5  "
+        "2026-11-22T11:58:30.000Z            -  bad [2J row\n"
     );
     EXPECT_THAT(
         server.request(),
