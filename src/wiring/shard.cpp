@@ -82,6 +82,7 @@ Shard::Shard(
           options_.ledger, leader_redis_, leader_record_, clock, leader_entropy_, rest_in(rests_)
       ),
       outbox_(options_.shard, relay_redis_, leader_record_, clock),
+      outbox_reader_(options_.shard, leader_redis_),
       sink_(
           sink_of(options_), [this] { return outbox_.epoch(); }, [] {}
       ),
@@ -118,8 +119,13 @@ app::LeaderDuties Shard::duties() {
         .relay = [this] { return relay_.step(); },
         .hurry = [this](base::MonotonicTime deadline) { relay_.hurry(deadline); },
         .conserve = [this] { conserve(); },
-        .pending = [this] { return outbox_.depth().pending; },
+        .pending = [this] { return pending(); },
     };
+}
+
+// Asked of Redis, since the relay stops looking when PostgreSQL is gone.
+std::uint64_t Shard::pending() {
+    return outbox_reader_.pending().value_or(outbox_.depth().pending);
 }
 
 void Shard::conserve() {
@@ -152,6 +158,7 @@ void Shard::refresh() {
             } else {
                 permit->succeed(clock_.monotonic());
             }
+            if (refreshed) refreshed_.store(true);
         }
         refreshing_.store(false);
     });

@@ -75,6 +75,11 @@ public:
     /// Thread   any
     void refresh();
 
+    /// Whether figures of the shard's items were read: nothing is known of them before.
+    ///
+    /// Thread   any
+    [[nodiscard]] bool refreshed() const { return refreshed_.load(); }
+
     /// Returns the orders left in the outbox, when this node leads.
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline);
 
@@ -84,6 +89,7 @@ public:
 
 private:
     [[nodiscard]] app::LeaderDuties duties();
+    [[nodiscard]] std::uint64_t pending();
     void conserve();
 
     ShardOptions options_;
@@ -100,6 +106,7 @@ private:
     guarded::Ledger guarded_;
     app::OrderLane* lane_ = nullptr;
     std::atomic<bool> refreshing_{false};
+    std::atomic<bool> refreshed_{false};
 
     base::SystemEntropy leader_entropy_;
     base::SystemEntropy leader_record_entropy_;
@@ -109,6 +116,7 @@ private:
     postgres::Record leader_record_;
     redis::Ledger leader_ledger_;
     redis::Outbox outbox_;
+    redis::OutboxReader outbox_reader_;
     postgres::OrderSink sink_;
     guarded::Sink guarded_sink_;
     postgres::DeadLetters letters_;

@@ -134,6 +134,7 @@ class Crowd(Distributed):
             record = os.path.join(self.scratch, f"record-{number}.txt")
             command = bench_command(
                 BINARY, node, record, "--requests", str(per_node), "--connections", "22", "--mix",
+                "new=70,repeat=15,wrong=5,limit=0,unknown=5",
                 "--item", "drop", "--no-audit",
             )
             records.append(record)
@@ -368,13 +369,13 @@ class PostgresFaults(Distributed):
     def test_deadlocks_and_serialization_failures_are_tried_again(self):
         self.postgres.select(
             "CREATE FUNCTION now_and_then() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-            " IF random() < 0.01 THEN RAISE EXCEPTION 'made up' USING ERRCODE = '40001'; END IF;"
-            " IF random() < 0.01 THEN RAISE EXCEPTION 'made up' USING ERRCODE = '40P01'; END IF;"
-            " RETURN NEW; END $$"
+            " IF random() < 0.25 THEN RAISE EXCEPTION 'made up' USING ERRCODE = '40001'; END IF;"
+            " IF random() < 0.25 THEN RAISE EXCEPTION 'made up' USING ERRCODE = '40P01'; END IF;"
+            " RETURN NULL; END $$"
         )
         self.start_node()
         self.postgres.select(
-            "CREATE TRIGGER now_and_then BEFORE INSERT ON orders FOR EACH ROW"
+            "CREATE TRIGGER now_and_then BEFORE INSERT ON orders FOR EACH STATEMENT"
             " EXECUTE FUNCTION now_and_then()"
         )
         self.sells("drop", 1_000)

@@ -53,9 +53,8 @@ ShardCalls::Result<Reply> ShardCalls::eval(
         std::vector<std::string_view> words{keys_.prefix, life->number};
         words.insert(words.end(), given.begin(), given.end());
         const std::string_view epoch_key = keys_.epoch;
-        auto reply = connection_.eval(
-            script, Words{&epoch_key, 1}, words, {.generation = life->generation}
-        );
+        auto reply =
+            connection_.eval(script, Words{&epoch_key, 1}, words, {.generation = life->generation});
         if (reply) return std::move(*reply);
         const CallFailure failure = call_failure(reply.error(), keys_.shard);
         if (reply.error().error != CommandError::refused) return std::unexpected(failure);
@@ -74,8 +73,7 @@ ShardCalls::Result<Reply> ShardCalls::command(
 ) {
     const auto life = handshake_.greet();
     if (!life) return std::unexpected(CallFailure{.error = life.error()});
-    auto reply =
-        connection_.command(words, {.timeout = timeout, .generation = life->generation});
+    auto reply = connection_.command(words, {.timeout = timeout, .generation = life->generation});
     if (!reply) return std::unexpected(call_failure(reply.error(), keys_.shard));
     return std::move(*reply);
 }
