@@ -70,8 +70,9 @@ std::expected<Conserved, LedgerError> Conservation::check() {
     for (const RecordedItem& recorded : *items) {
         const auto name = std::ranges::find(names, recorded.figures.item.text(), &Reply::text);
         const auto* const fields =
-            name == names.end() ? nullptr : &look->items[3].items.at(
-                                                static_cast<std::size_t>(name - names.begin()));
+            name == names.end()
+                ? nullptr
+                : &look->items[3].items.at(static_cast<std::size_t>(name - names.begin()));
         const auto taken = waiting->find(recorded.figures.item);
         const Taken none;
         auto drift = compare(recorded, taken == waiting->end() ? none : taken->second, fields);
@@ -149,8 +150,7 @@ std::optional<Drift> Conservation::compare(
     return Drift{
         .item = truth.item,
         .units = units,
-        .what =
-            difference(expected, fmt::format("taken {} orders {}", found.sold, found.orders))};
+        .what = difference(expected, fmt::format("taken {} orders {}", found.sold, found.orders))};
 }
 
 // Between two calls everything that was under way has ended.

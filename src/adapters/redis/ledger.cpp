@@ -40,12 +40,15 @@ std::int64_t figure(std::string_view text, int n) {
         if (space == std::string_view::npos) return 0;
         text.remove_prefix(space + 1);
     }
-    const Reply as_text{.kind = Reply::Kind::text, .text = std::string(text.substr(0, text.find(' ')))};
+    const Reply as_text{
+        .kind = Reply::Kind::text, .text = std::string(text.substr(0, text.find(' ')))};
     return number_in(as_text).value_or(0);
 }
 
 std::optional<Rejected> read_refusal(std::string_view text, domain::WallTime now) {
-    const auto is_named = [&](Rejection why) { return text.substr(0, text.find(' ')) == name(why); };
+    const auto is_named = [&](Rejection why) {
+        return text.substr(0, text.find(' ')) == name(why);
+    };
     const auto* const why = std::ranges::find_if(domain::rejections, is_named);
     if (why == domain::rejections.end()) return std::nullopt;
     switch (*why) {
@@ -249,8 +252,8 @@ std::expected<bool, LedgerError> Ledger::wait_until_relayed(
     const ShardKeys& keys = calls_.keys();
     while (true) {
         const auto now = calls_.command({"MGET", keys.epoch, keys.relayed});
-        const bool same = now && now->items.size() == 2 &&
-                          now->items[0].says(std::to_string(epoch.number));
+        const bool same =
+            now && now->items.size() == 2 && now->items[0].says(std::to_string(epoch.number));
         if (!same) return std::unexpected(LedgerError::outcome_unknown);
         const auto relayed = number_in(now->items[1]);
         if (relayed && static_cast<Moment>(*relayed) >= moment) return true;

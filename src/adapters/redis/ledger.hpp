@@ -65,10 +65,12 @@ public:
     [[nodiscard]] std::expected<ports::Release, ports::LedgerError> release(
         domain::OrderId order, std::string_view reason
     ) override;
+
     [[nodiscard]] std::optional<domain::StockFigures> stock(const domain::ItemId& item
     ) const override {
         return board_.stock(item);
     }
+
     [[nodiscard]] std::vector<domain::StockFigures> all_stock() const override {
         return board_.all_stock();
     }

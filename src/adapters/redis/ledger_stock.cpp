@@ -1,6 +1,5 @@
 // src/adapters/redis/ledger_stock.cpp - stock changes and releases: the record and the sale in step
 #include "adapters/redis/ledger.hpp"
-
 #include "adapters/redis/sale_changes.hpp"
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
@@ -106,8 +105,7 @@ std::expected<std::optional<ports::Failed>, LedgerError> Ledger::fail(
 std::expected<void, LedgerError> Ledger::wait_for_outbox() {
     const auto life = calls_.life();
     if (!life) return std::unexpected(life.error());
-    const auto last =
-        calls_.command({"XREVRANGE", calls_.keys().outbox, "+", "-", "COUNT", "1"});
+    const auto last = calls_.command({"XREVRANGE", calls_.keys().outbox, "+", "-", "COUNT", "1"});
     if (!last) return std::unexpected(last.error().error);
     if (last->items.empty()) return {};
     const auto end = moment_of(last->items.front());

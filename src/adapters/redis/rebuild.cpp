@@ -76,9 +76,7 @@ std::expected<Rebuilt, RecordError> Rebuild::run() {
     const auto epoch = next_epoch();
     if (!epoch) return std::unexpected(epoch.error());
     done_.epoch = *epoch;
-    log::info(
-        "rebuilding a shard's Redis", {{"shard", options_.shard}, {"epoch", epoch->number}}
-    );
+    log::info("rebuilding a shard's Redis", {{"shard", options_.shard}, {"epoch", epoch->number}});
     base::failpoint("rebuild_advanced");
     const auto begun = begin();
     if (!begun) return std::unexpected(begun.error());
@@ -154,8 +152,7 @@ std::expected<void, RecordError> Rebuild::count_outbox() {
     std::string from = "-";
     while (true) {
         const auto piece = connection_.command(
-            {"XRANGE", calls_.keys().outbox, from, "+", "COUNT", count},
-            {.generation = generation_}
+            {"XRANGE", calls_.keys().outbox, from, "+", "COUNT", count}, {.generation = generation_}
         );
         if (!piece) return failed(piece.error(), options_.shard);
         if (piece->items.empty()) return {};
@@ -215,8 +212,7 @@ std::expected<void, RecordError> Rebuild::write_item(const RecordedItem& item) {
         recorded.total() - recorded.sold - recorded.compensating - waiting.units;
     if (remaining < 0) {
         log::error(
-            "more is sold than there is",
-            {{"item", recorded.item.text()}, {"units", -remaining}}
+            "more is sold than there is", {{"item", recorded.item.text()}, {"units", -remaining}}
         );
         remaining = 0;
     }
@@ -268,8 +264,8 @@ std::expected<std::map<domain::UserId, domain::Units>, RecordError> Rebuild::cou
         if (!live) return std::unexpected(live.error());
         auto still = record_.not_given_back(options_.shard, failed_orders_max);
         if (!still) return std::unexpected(still.error());
-        const bool same = std::ranges::equal(*failing, *still, {}, &domain::Order::id,
-                                             &domain::Order::id);
+        const bool same =
+            std::ranges::equal(*failing, *still, {}, &domain::Order::id, &domain::Order::id);
         failing = std::move(still);
         if (!same) continue;
         auto users = waiting_[item].users;
@@ -287,14 +283,13 @@ std::expected<void, RecordError> Rebuild::write_keys(const Begun& begun) {
     const domain::WallTime since =
         begun.empty ? oldest : std::max(oldest, begun.seen - options_.clocks_apart);
     Result<void> written{};
-    const auto read =
-        record_.keys(options_.shard, since, [&](std::span<const RecordedKey> piece) {
-            while (written && !piece.empty()) {
-                const auto now = piece.first(std::min(piece.size(), options_.writes_a_call));
-                written = write_keys(begun, now);
-                piece = piece.subspan(now.size());
-            }
-        });
+    const auto read = record_.keys(options_.shard, since, [&](std::span<const RecordedKey> piece) {
+        while (written && !piece.empty()) {
+            const auto now = piece.first(std::min(piece.size(), options_.writes_a_call));
+            written = write_keys(begun, now);
+            piece = piece.subspan(now.size());
+        }
+    });
     if (!read) return std::unexpected(read.error());
     return written;
 }

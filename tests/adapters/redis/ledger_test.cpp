@@ -15,7 +15,9 @@ using ports::LedgerError;
 class RedisLedger : public ::testing::Test {
 protected:
     /// Opens the shard and sets the stock.
-    std::unique_ptr<Node> open(NodeOptions options = {}, Ledger::Rest rest = [](auto) {}) {
+    std::unique_ptr<Node> open(
+        NodeOptions options = {}, Ledger::Rest rest = [](auto) {}
+    ) {
         auto node = shop.node(options, std::move(rest));
         EXPECT_TRUE(node->rebuild.keep());
         EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 10)), "ok");
@@ -213,10 +215,11 @@ TEST_F(RedisLedger, NothingIsPromisedOfABatchSentToAServerThatDied) {
     const auto node = its_shop.node();
     EXPECT_TRUE(node->rebuild.keep());
     EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 10)), "ok");
+    EXPECT_EQ(its_shop.place(node->ledger, {}), "accepted 1");
     own.freeze();
     EXPECT_EQ(its_shop.place(node->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
     own.thaw();
-    EXPECT_EQ(its_shop.place(node->ledger, {.key = "k"}), "replayed 1");
+    EXPECT_EQ(its_shop.place(node->ledger, {.key = "k"}), "replayed 2");
     own.kill();
     const std::string answer = its_shop.place(node->ledger, {.key = "k"});
     EXPECT_TRUE(answer == "unavailable" || answer == "outcome_unknown") << answer;
