@@ -10,7 +10,8 @@
 namespace firstcome::redis {
 namespace {
 
-// FIRSTCOME_DIFFERENTIAL_REQUESTS=1000000 for the full run; FIRSTCOME_DIFFERENTIAL_SEED repeats one.
+// FIRSTCOME_DIFFERENTIAL_REQUESTS=1000000 for the full run; FIRSTCOME_DIFFERENTIAL_SEED repeats
+// one.
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
     const char* const text = std::getenv(name);
     return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
@@ -123,9 +124,9 @@ public:
         if (one_in(3)) change.opens_at = one_in(3) ? std::optional{soon()} : std::nullopt;
         if (one_in(3)) change.closes_at = one_in(3) ? std::optional{soon()} : std::nullopt;
         if (one_in(5)) {
-            change.per_user_limit =
-                one_in(2) ? std::nullopt
-                          : std::optional{static_cast<domain::Units>(1 + below(400))};
+            change.per_user_limit = one_in(2)
+                                        ? std::nullopt
+                                        : std::optional{static_cast<domain::Units>(1 + below(400))};
         }
         return change;
     }
@@ -174,16 +175,15 @@ private:
 
     // In whole seconds where keys age: the model counts their lives in those.
     void move_time() {
-        if (requests_.one_in(5)) shop_.clock.step_wall(std::chrono::milliseconds{
-            static_cast<std::int64_t>(requests_.below(3000)) - 1500});
+        if (requests_.one_in(5))
+            shop_.clock.step_wall(std::chrono::milliseconds{
+                static_cast<std::int64_t>(requests_.below(3000)) - 1500});
         if (requests_.one_in(3)) shop_.clock.pass(std::chrono::seconds{requests_.below(60)});
         if (requests_.one_in(400)) shop_.clock.pass(ttl * requests_.below(4));
     }
 
     // A limit that appears closes the shard until the leader has counted.
-    void open_if_closed() {
-        EXPECT_TRUE(node_->rebuild.keep());
-    }
+    void open_if_closed() { EXPECT_TRUE(node_->rebuild.keep()); }
 
     std::uint64_t place() {
         std::vector<domain::OrderRequest> batch(1 + requests_.below(64));

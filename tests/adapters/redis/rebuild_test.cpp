@@ -175,12 +175,14 @@ TEST_F(RedisRebuild, UnitsGoBackOnceWhereverAReleaseStopped) {
         if (in_redis_already) {
             // Released, and then the node died before it could say so.
             ShardCalls calls{{}, 0, node->leader, node->record, shop.clock};
-            EXPECT_TRUE(calls
-                            .eval(
-                                scripts().release,
-                                {bytes_of(order), "shoe", "ann", std::to_string(4)}
-                            )
-                            .has_value());
+            EXPECT_TRUE(
+                calls
+                    .eval(
+                        scripts().release,
+                        {bytes_of(order), "shoe", "ann", std::to_string(4), calls.life()->number}
+                    )
+                    .has_value()
+            );
         }
         EXPECT_TRUE(node->rebuild.run().has_value());
         EXPECT_EQ(item("remaining"), "96") << "taken until it is known to be back";

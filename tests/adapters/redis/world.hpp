@@ -104,13 +104,13 @@ public:
         server_.cli({"FLUSHALL"});
     }
 
-    std::unique_ptr<Node> node(NodeOptions options = {}, Ledger::Rest rest = [](auto) {}) {
+    std::unique_ptr<Node> node(
+        NodeOptions options = {}, Ledger::Rest rest = [](auto) {}
+    ) {
         return std::make_unique<Node>(options, server_, truth, clock, std::move(rest));
     }
 
-    domain::OrderRequest request(const test::Wish& wish) const {
-        return test::request(wish, hash);
-    }
+    domain::OrderRequest request(const test::Wish& wish) const { return test::request(wish, hash); }
 
     /// `accepted 3`, `sold_out`, or the fault's name.
     std::string place(ports::OrderLedger& ledger, const test::Wish& wish) const {
