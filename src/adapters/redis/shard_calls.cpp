@@ -16,7 +16,7 @@ LedgerError error_of(const Failure& failure) {
         case CommandError::refused: break;
     }
     const std::string_view code = failure.code();
-    if (code == "EPOCH") return LedgerError::rebuilding;
+    if (code == "EPOCH" || code == "STALE") return LedgerError::rebuilding;
     if (code == "BACKLOG") return LedgerError::backlog;
     if (code == "OOM" || code == "MISCONF") return LedgerError::storage_full;
     // The leader's conservation check sees it too, and repairs.
@@ -61,7 +61,7 @@ ShardCalls::Result<Reply> ShardCalls::eval(
             return std::move(*reply);
         }
         const CallFailure failure = failure_of(reply.error());
-        if (failure.error != LedgerError::rebuilding || again) return std::unexpected(failure);
+        if (reply.error().code() != "EPOCH" || again) return std::unexpected(failure);
         handshake_.doubt();
     }
     return std::unexpected(CallFailure{.error = LedgerError::rebuilding});
