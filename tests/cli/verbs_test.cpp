@@ -221,9 +221,9 @@ TEST_F(Verbs, CheckConfigTellsEveryMistake) {
     EXPECT_EQ(bad.code, usage);
     EXPECT_THAT(bad.err, AllOf(HasSubstr("lane.count"), HasSubstr("lane.size")));
     EXPECT_THAT(bad.out, IsEmpty());
-    const auto refused_mode = run({"check-config", "--set", "mode=distributed"});
+    const auto refused_mode = run({"check-config", "--set", "auth.mode=jwt"});
     EXPECT_EQ(refused_mode.code, usage);
-    EXPECT_THAT(refused_mode.err, HasSubstr("mode = distributed is not in this version"));
+    EXPECT_THAT(refused_mode.err, HasSubstr("auth.mode = jwt is not in this version"));
     const auto open = run({"check-config", "--listen", "0.0.0.0:80"});
     EXPECT_EQ(open.code, ok);
     EXPECT_THAT(open.err, HasSubstr("warning: Listening on 0.0.0.0:80 without TLS"));
