@@ -48,6 +48,8 @@ struct ConnectionOptions {
     /// The server ends a session that says nothing for so long: how a leader that stands still
     /// loses the lead. Nothing: never.
     std::optional<std::chrono::milliseconds> idle_session_timeout{};
+    /// A statement is planned once a session, whatever its parameters: for those asked often.
+    bool plans_kept = true;
 };
 
 /// A session that is opened when first used and again after it broke. Every call ends by its

@@ -51,11 +51,12 @@ std::string session_settings(const ConnectionOptions& options) {
         "SET statement_timeout = {}; SET lock_timeout = {}; "
         "SET idle_in_transaction_session_timeout = {}; SET idle_session_timeout = {}; "
         "SET synchronous_commit = on; SET TimeZone = 'UTC'; SET client_min_messages = error; "
-        "SET plan_cache_mode = force_generic_plan",
+        "SET plan_cache_mode = {}",
         server_timeout(options.call_timeout).count(),
         std::min(server_timeout(options.call_timeout), options.lock_timeout).count(),
         (2 * options.call_timeout).count(),
-        options.idle_session_timeout.value_or(milliseconds{0}).count()
+        options.idle_session_timeout.value_or(milliseconds{0}).count(),
+        options.plans_kept ? "force_generic_plan" : "auto"
     );
 }
 

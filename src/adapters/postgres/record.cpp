@@ -35,14 +35,12 @@ SELECT i.item_id, i.initial, i.restocked, i.opens_at, i.closes_at, i.per_user_li
        i.compensating + coalesce(parked.units, 0),
        greatest(i.orders, coalesce(line.last, 0)), i.movement, i.as_of
 FROM items i
-LEFT JOIN (
-    SELECT f.item_id, sum(greatest(f.quantity, 0))::bigint AS units
-    FROM failed_order_events f
-    WHERE f.consumer = 'orders' AND f.event_type = 'order.accepted'
+LEFT JOIN LATERAL (
+    SELECT sum(greatest(f.quantity, 0))::bigint AS units FROM failed_order_events f
+    WHERE f.item_id = i.item_id AND f.consumer = 'orders' AND f.event_type = 'order.accepted'
       AND (f.status IN ('retrying', 'dead') OR (f.status = 'discarded' AND NOT f.compensated))
       AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = f.order_id)
-    GROUP BY f.item_id
-) parked ON parked.item_id = i.item_id
+) parked ON true
 LEFT JOIN LATERAL (
     SELECT max(f.sequence) AS last FROM failed_order_events f
     WHERE f.item_id = i.item_id AND f.consumer = 'orders'
@@ -90,6 +88,12 @@ std::unexpected<RecordError> failed(const SqlFailure& failure, std::string_view 
     return std::unexpected(record_error(failure, attempted));
 }
 
+// Its questions are few, and the best plan differs with what is asked: a new item, an old one.
+ConnectionOptions planned_anew(ConnectionOptions options) {
+    options.plans_kept = false;
+    return options;
+}
+
 ConnectionOptions leads_of(const RecordOptions& options) {
     ConnectionOptions leads = options.connection;
     leads.name += " leads";
@@ -124,7 +128,7 @@ Record::Record(const RecordOptions& options, const base::Clock& clock, base::Ent
     : options_(options),
       clock_(clock),
       entropy_(entropy),
-      connection_(options.connection),
+      connection_(planned_anew(options.connection)),
       leads_(leads_of(options)) {}
 
 Record::Result<bool> Record::lead(unsigned shard) {

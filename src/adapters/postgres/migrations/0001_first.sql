@@ -130,6 +130,9 @@ CREATE INDEX failed_order_events_due ON failed_order_events (consumer, next_atte
     WHERE status = 'retrying';
 CREATE INDEX failed_order_events_open ON failed_order_events (item_id)
     WHERE status IN ('retrying', 'dead');
+CREATE INDEX failed_order_events_held ON failed_order_events (item_id)
+    WHERE consumer = 'orders'
+      AND (status IN ('retrying', 'dead') OR (status = 'discarded' AND NOT compensated));
 CREATE INDEX failed_order_events_undone ON failed_order_events (id)
     WHERE status = 'discarded' AND NOT compensated;
 CREATE INDEX failed_order_events_item ON failed_order_events (item_id, sequence)
