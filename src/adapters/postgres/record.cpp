@@ -57,7 +57,8 @@ constexpr std::string_view select_parked_keys =
     "SELECT " FC_PARKED_COLUMNS
     ", key FROM failed_order_events WHERE consumer = 'orders' "
     "AND event_type = 'order.accepted' AND event_id > $1 AND shard = $2 AND key IS NOT NULL "
-    "AND accepted_at >= $3 AND status IN ('retrying', 'dead') ORDER BY event_id LIMIT $4";
+    "AND accepted_at >= $3 AND status IN ('retrying', 'dead', 'discarded') "
+    "ORDER BY event_id LIMIT $4";
 
 std::optional<RecordedItem> item_of(const Rows& rows, std::size_t row) {
     const auto id = domain::ItemId::from(rows.text(row, 0));

@@ -91,6 +91,7 @@ std::expected<std::size_t, LedgerError> Conservation::finish_releases() {
         if (!life) return std::unexpected(life.error());
         const auto open = record_.not_given_back(options_.shard, options_.releases_a_check);
         if (!open) return std::unexpected(ledger_error(open.error()));
+        bool stale = false;
         for (const domain::Order& order : *open) {
             const auto back = give_back(calls_, record_, order, *life);
             if (back) {
@@ -101,8 +102,10 @@ std::expected<std::size_t, LedgerError> Conservation::finish_releases() {
             if (back.error() != LedgerError::rebuilding || again) {
                 return std::unexpected(back.error());
             }
+            stale = true;
             break;
         }
+        if (!stale) break;
     }
     return finished;
 }
