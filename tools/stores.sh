@@ -5,8 +5,8 @@
 # stores.sh stop [DIRECTORY]    ends both, by their process ids; what they stored stays
 #
 # Nothing that runs here already is touched: own ports (FC_REDIS_PORT, default 17379, and
-# FC_POSTGRES_PORT, default 17432), own directory. PostgreSQL refuses to run as root: then it runs as
-# the user `postgres`, which must be able to reach the directory, hence /var/tmp.
+# FC_POSTGRES_PORT, default 17432), own directory. PostgreSQL refuses to run as root: then it runs
+# as the user `postgres`, which must be able to reach the directory, hence /var/tmp.
 set -euo pipefail
 
 verb=${1:-}

@@ -8,7 +8,7 @@ import unittest
 import auditor
 from harness import BINARY, DEADLINE_S, FULL, EndToEnd, Client, wait_until
 from load import Load, bench_command, mixed_wishes, unique_wishes
-from stores import Cable, Postgres, Redis
+from stores import Cable, Postgres, Redis, Sentinel, make_cluster
 
 QUIET_S = 30.0  # for everything accepted to be in PostgreSQL once the load has ended
 
@@ -482,6 +482,79 @@ class Shutdown(Distributed):
         node.terminate()
         node.wait_exit()
         self.assertLess(time.monotonic() - began, 15)
+
+
+class Topologies(Distributed):
+    """Redis behind Sentinels, and as a Cluster."""
+
+    def test_a_replica_takes_over(self):
+        replica = self.made(
+            Redis(self.scratch, options=("--replicaof", f"127.0.0.1 {self.redis.port}"))
+        )
+        wait_until(
+            lambda: "master_link_status:up" in replica.cli("INFO", "replication"), "it replicates"
+        )
+        sentinel = self.made(Sentinel(self.scratch, self.redis.port, 1))
+        settings = {
+            "redis.url": f"redis+sentinel://127.0.0.1:{sentinel.port}/shop/0",
+            "durability": "database", "postgres.commit_wait": "5s",
+        }
+        self.start_nodes(2, settings)
+        self.sells("drop", 20_000, perUserLimit=2)
+        load = self.start_load(mixed_wishes(self.random, "drop", user_limit=2))
+        self.let_it_sell(load, 1000)
+        wait_until(
+            lambda: "num-slaves,1" in self.sentinel_says(sentinel), "the Sentinel knows the replica"
+        )
+        self.redis.kill()
+        struck = time.monotonic()
+        accepted = RedisFaults.accepted(load)
+        wait_until(lambda: RedisFaults.accepted(load) > accepted + 50, "the replica sells", 60)
+        self.note(f"selling again after {time.monotonic() - struck:.1f} s")
+        load.stop()
+        answers = load.join(90)
+        self.redis = replica
+        self.audit(answers, "drop", restocked_items=["drop"])
+
+    def sentinel_says(self, sentinel):
+        done = subprocess.run(
+            ["redis-cli", "-p", str(sentinel.port), "SENTINEL", "master", "shop"],
+            stdout=subprocess.PIPE, check=False, timeout=DEADLINE_S,
+        )
+        return ",".join(done.stdout.decode().split())
+
+    def test_a_cluster_of_three_sells_by_shards(self):
+        nodes = make_cluster(self.scratch, self.made)
+        seeds = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+        self.start_nodes(2, {"redis.url": f"redis+cluster://{seeds}", "lane.count": "6"})
+        items = [f"drop-{number}" for number in range(8)]
+        for item in items:
+            self.sells(item, 200, perUserLimit=2)
+        loads = [
+            self.start_load(mixed_wishes(self.random, item, prefix=f"{item}-", user_limit=2),
+                            clients=8)
+            for item in items
+        ]
+        for load in loads:
+            self.let_it_sell(load, 500)
+        answers = []
+        for load in loads:
+            load.stop()
+            answers += load.join()
+        holding = sum(int(node.cli("DBSIZE")) > 0 for node in nodes)
+        self.assertEqual(holding, 3, "all of the cluster has a part")
+        self.wait_stored(answers)
+        stocks = self.stocks(*items)
+        store = auditor.read_postgres(self.postgres.select)
+        auditor.assert_store_clean(answers, store, stocks=stocks)
+        self.assertEqual([stock["remaining"] for stock in stocks], [0] * len(items))
+
+    def wait_stored(self, answers):
+        accepted = {answer.order_id for answer in answers if answer.status == 202}
+        wait_until(
+            lambda: int(self.postgres.value("SELECT count(*) FROM orders")) >= len(accepted),
+            "PostgreSQL has all that was accepted", QUIET_S
+        )
 
 
 class Start(Distributed):
