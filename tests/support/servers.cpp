@@ -217,12 +217,17 @@ SentinelServer::SentinelServer(const RedisServer& master) : port_(free_port()) {
     const std::string file = (dir_.path() / "sentinel.conf").string();
     std::ofstream{file} << "port " << port_ << "\nbind 127.0.0.1\nprotected-mode no\n"
                         << "sentinel monitor mymaster 127.0.0.1 " << master.port() << " 1\n"
-                        << "sentinel down-after-milliseconds mymaster 300\n"
+                        << "sentinel down-after-milliseconds mymaster 700\n"
                         << "sentinel failover-timeout mymaster 2000\n";
     const std::string log = (dir_.path() / "sentinel.log").string();
     program_.start({"redis-sentinel", file, "--dir", dir_.path().string()}, port_, log);
-    // It would ask about replicas every ten seconds.
-    cli({"SENTINEL", "DEBUG", "info-period", "100", "ask-period", "100"});
+    // To look often shortens the test. A replica that has been silent for five pings is not
+    // promoted, so these are further apart; their default would take a new master for a dead one.
+    std::vector<std::string> haste{"SENTINEL", "DEBUG", "ping-period", "300"};
+    for (const char* period : {"info-period", "ask-period", "publish-period"}) {
+        haste.insert(haste.end(), {period, "100"});
+    }
+    cli(haste);
 }
 
 std::string SentinelServer::cli(const std::vector<std::string>& words) const {

@@ -75,7 +75,7 @@ private:
     ServerProgram program_;
 };
 
-/// Watches a master by the name `mymaster`, and promotes a replica when it is gone for 300 ms.
+/// Watches a master by the name `mymaster`, and promotes a replica when it is gone for 700 ms.
 class SentinelServer {
 public:
     explicit SentinelServer(const RedisServer& master);

@@ -7,9 +7,7 @@
 #include "adapters/redis/requests.hpp"
 #include "base/assert.hpp"
 
-#include <algorithm>
 #include <array>
-#include <optional>
 #include <utility>
 
 namespace firstcome::redis {
@@ -35,14 +33,11 @@ struct Next {
     Address address{};  // where to
 };
 
-constexpr std::array<std::string_view, 6> pausing{
-    "LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "NOREPLICAS"};
-
 /// Source   Redis "Cluster specification": `MOVED <slot> <host>:<port>`, `ASK` likewise
 Next next_of(const Reply& reply, const Address& from) {
     if (!reply.is(Reply::Kind::error)) return {};
     const std::string_view code = code_of(reply.text);
-    if (std::ranges::find(pausing, code) != pausing.end()) return {.move = Move::pause};
+    if (error_of(reply.text) == CommandError::not_sent) return {.move = Move::pause};
     if (code == "READONLY") return {.move = Move::leave};
     if (code != "MOVED" && code != "ASK") return {};
     const std::size_t last_space = reply.text.rfind(' ');

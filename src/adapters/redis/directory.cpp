@@ -26,7 +26,7 @@ Result<Reply> ask(Link& link, List words, const Deadline& deadline) {
     auto replies = link.exchange(requests, deadline);
     if (!replies) return failed(CommandError::not_sent, replies.error().text);
     Reply& reply = replies->front();
-    if (reply.is(Reply::Kind::error)) return failed(CommandError::refused, std::move(reply.text));
+    if (reply.is(Reply::Kind::error)) return failed(error_of(reply.text), reply.text);
     return std::move(reply);
 }
 

@@ -24,6 +24,10 @@ struct Failure {
     [[nodiscard]] std::string_view code() const { return code_of(text); }
 };
 
+/// The next move after an error the server answered: `not_sent` when it cannot now and executed
+/// nothing (LOADING, BUSY, ...), else `refused`.
+[[nodiscard]] CommandError error_of(std::string_view server_text);
+
 template <typename T>
 using Result = std::expected<T, Failure>;
 

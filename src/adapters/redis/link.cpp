@@ -15,14 +15,6 @@ std::unexpected<Failure> failed(CommandError error, std::string text) {
     return std::unexpected(Failure{.error = error, .text = std::move(text)});
 }
 
-/// Of an error while logging in: is it worth asking again?
-CommandError kind_of(std::string_view text) {
-    const std::string_view code = code_of(text);
-    if (code == "LOADING" || code == "BUSY") return CommandError::not_sent;
-    if (text.contains("max number of clients")) return CommandError::not_sent;
-    return CommandError::refused;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Link>> Link::open(
@@ -52,7 +44,7 @@ Result<void> Link::log_in(const Login& login, const Deadline& deadline) {
     if (!replies) return failed(CommandError::not_sent, replies.error().text);
     for (std::size_t at = 0; at < needed; ++at) {
         const Reply& reply = replies->at(at);
-        if (reply.is(Reply::Kind::error)) return failed(kind_of(reply.text), reply.text);
+        if (reply.is(Reply::Kind::error)) return failed(error_of(reply.text), reply.text);
     }
     // The name only helps whoever reads CLIENT LIST: a user without that right may do without.
     server_ = server_of(server_.address, replies->at(needed - 1).text);

@@ -41,7 +41,7 @@ inline constexpr std::size_t reply_items_max = std::size_t{1} << 22U;
 
 /// Turns received bytes into replies. After an error it is of no use any more.
 ///
-/// Source   hiredis 0.14 "Reply parsing API"; at most 7 arrays within one another
+/// Source   hiredis 0.14 "Reply parsing API"; at most 8 arrays within one another
 class ReplyReader {
 public:
     explicit ReplyReader(std::size_t bytes_max = reply_bytes_max);
