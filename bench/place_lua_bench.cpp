@@ -150,7 +150,6 @@ void measure(Connection& connection, const Case& one, std::size_t orders) {
                  "1",
                  "",
                  moments.back(),
-                 "86400000000",
                  "1000000000",
                  "r",
                  batches[i]}

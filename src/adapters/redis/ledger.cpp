@@ -89,7 +89,6 @@ Ledger::Ledger(
       calls_(options.handshake, options.shard, connection, record, clock),
       ids_(options.shard, 0, entropy) {
     FC_ASSERT(options.level != Durability::disk);
-    FC_ASSERT(options.key_ttl.count() > 0);
 }
 
 std::expected<void, LedgerError> Ledger::place(
@@ -144,7 +143,6 @@ ShardCalls::Arguments Ledger::place_arguments(const Asked& asked, const Life&) c
     ShardCalls::Arguments arguments{
         options_.server_time ? std::string{} : std::to_string(now),
         std::to_string(moment),
-        std::to_string(microseconds_of(options_.key_ttl)),
         std::to_string(options_.outbox_entries_max),
         options_.level == Durability::redis ? "r" : "d",
         asked.orders};
@@ -266,8 +264,7 @@ std::expected<bool, LedgerError> Ledger::wait_until_relayed(
 std::expected<void, LedgerError> Ledger::settle(
     const Asked& asked, std::span<Outcome> outcomes, bool declare
 ) {
-    ShardCalls::Arguments arguments{
-        std::to_string(microseconds_of(options_.key_ttl)), declare ? "declare" : ""};
+    ShardCalls::Arguments arguments{declare ? "declare" : ""};
     for (const Promise& promise : promises_) {
         const auto& key = asked.batch[promise.at].key;
         arguments.push_back(key ? bytes_of(*key) : std::string{});

@@ -22,7 +22,6 @@ namespace firstcome::redis {
 
 struct LedgerOptions {
     unsigned shard = 0;
-    std::chrono::seconds key_ttl{86'400};
     domain::Durability level = domain::Durability::redis;  ///< redis or database
     /// Level database, and the relay takes longer than `commit_wait`: answer outcome_unknown, or
     /// declare the orders to be of level redis.

@@ -5,13 +5,14 @@
 --
 -- KEYS[1]  fc:{sK}:epoch
 -- ARGV     1 prefix, 2 number of the epoch to come, 3 step, then
---   begin  nothing more: closes the shard. Reply: the server's time (us), moment, seen (ms), the
---          outbox's last entry (1 if it ever had one, and its name)
+--   begin  lifetime of keys (us): closes the shard. Reply: the server's time (us), moment, seen (ms),
+--          placed, the outbox's last entry (1 if it ever had one, and its name), 1 if the keys are
+--          kept (another lifetime lays them down elsewhere: then they are forgotten)
 --   item   item and its nine fields; what users hold of it is forgotten
 --   bought item, then user and units by turns, as often as needed
 --   keys   lifetime of keys (us), moment now, then key, its moment, record by turns; what is still
 --          known stays, since its age is known better
---   open   moment, seen, placed: opens the shard
+--   open   moment, seen, placed, lifetime of keys (us): opens the shard
 -- Errors   STALE: a newer rebuild has begun, or Redis forgot this one; nothing is written
 
 local call, prefix, step = redis.call, ARGV[1], ARGV[3]
@@ -28,8 +29,16 @@ if step == 'begin' then
   end
   call('SET', prefix .. 'rebuilder', number)
   call('DEL', KEYS[1])
-  local shard = call('MGET', prefix .. 'moment', prefix .. 'seen', prefix .. 'placed')
-  return {time[1] * 1000000 + time[2], shard[1], shard[2], shard[3], last[1], last[2]}
+  local shard = call('MGET', prefix .. 'moment', prefix .. 'seen', prefix .. 'placed',
+    prefix .. 'ttl')
+  local moment, ttl = tonumber(shard[1] or ''), tonumber(shard[4] or '')
+  local kept = ttl == tonumber(ARGV[4])
+  if moment and ttl and not kept then
+    local slice = math.floor(moment / ttl)
+    call('UNLINK', prefix .. 'keys:' .. slice, prefix .. 'keys:' .. slice - 1)
+  end
+  return {time[1] * 1000000 + time[2], shard[1], shard[2], shard[3], last[1], last[2],
+    kept and 1 or 0}
 end
 
 if newest ~= number then return redis.error_reply('STALE rebuild') end
@@ -64,6 +73,6 @@ elseif step == 'keys' then
 elseif step == 'open' then
   call('UNLINK', prefix .. 'released')
   call('MSET', prefix .. 'moment', ARGV[4], prefix .. 'seen', ARGV[5], prefix .. 'placed', ARGV[6],
-    KEYS[1], ARGV[2])
+    prefix .. 'ttl', ARGV[7], KEYS[1], ARGV[2])
 end
 return 1

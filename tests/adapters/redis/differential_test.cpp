@@ -143,7 +143,7 @@ public:
           // The rules' own table lets a key live up to a second longer; Redis is exact.
           model_(ttl - std::chrono::seconds{1}, shop_.hash, shop_.clock) {
         NodeOptions options;
-        options.ledger.key_ttl = ttl;
+        options.key_ttl = ttl;
         node_ = shop_.node(options);
         open_if_closed();
     }

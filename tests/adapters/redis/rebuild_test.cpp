@@ -263,6 +263,23 @@ TEST_F(RedisRebuild, ADamagedOutboxIsForTheOperator) {
     EXPECT_EQ(shop.place(node->ledger, {}), name(LedgerError::rebuilding));
 }
 
+TEST_F(RedisRebuild, AnotherLifetimeOfKeysForgetsNone) {
+    place({.key = "stored"});
+    EXPECT_TRUE(node->drain());
+    place({.key = "waits"});
+    const auto longer = shop.node({.number = 2, .key_ttl = 48h});
+    EXPECT_TRUE(longer->rebuild.keep());
+    for (Node* const each : {node.get(), longer.get()}) {
+        EXPECT_EQ(shop.place(each->ledger, {.key = "stored"}), "replayed 1");
+        EXPECT_EQ(shop.place(each->ledger, {.key = "waits"}), "replayed 2");
+    }
+    shop.clock.pass(47h);
+    EXPECT_EQ(shop.place(node->ledger, {.key = "stored"}), "replayed 1");
+    shop.clock.pass(2h);
+    EXPECT_EQ(shop.place(node->ledger, {.key = "stored"}), "accepted 3");
+    EXPECT_EQ(shop.cli({"EVAL", "return #redis.call('KEYS', '*:keys:*')", "0"}), "2");
+}
+
 TEST_F(RedisRebuild, ManyBuyersAndKeysGoInPieces) {
     set_stock(10'000, 5);
     std::vector<domain::OrderRequest> batch;
