@@ -6,6 +6,7 @@
 #include "ports/system_of_record.hpp"
 
 #include <chrono>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct RecordOptions {
     /// A leader that says nothing for so long has lost the lead; it calls `lead` more often.
     std::chrono::milliseconds lead_timeout{3'000};
     std::chrono::seconds key_ttl{24 * 3600};  ///< a stock change's key may be used again then
+    std::int64_t orders_a_piece = 200'000;    ///< read by one call where all must be read
     bool events = false;  ///< failed orders write `order.failed` into the outbox table
 };
 
@@ -76,6 +78,11 @@ private:
     );
     [[nodiscard]] Result<std::vector<ports::RecordedKey>> read_keys(
         std::string_view sql, std::initializer_list<Param> params
+    );
+    [[nodiscard]] Result<void> add_bought(
+        std::map<domain::UserId, domain::Units>& units,
+        std::string_view sql,
+        std::initializer_list<Param> params
     );
     [[nodiscard]] Result<void> write_item(unsigned shard, const ports::RecordedItem& item);
     [[nodiscard]] Result<std::uint64_t> write_movement(

@@ -89,7 +89,8 @@ private:
     ManualClock clock_;
     SeededEntropy entropy_;
     postgres::Connection connection_{connection_to(url_)};
-    postgres::Record record_{{.connection = connection_to(url_)}, clock_, entropy_};
+    postgres::Record record_{
+        {.connection = connection_to(url_), .orders_a_piece = 2}, clock_, entropy_};
     postgres::Record other_{{.connection = connection_to(url_)}, clock_, entropy_};
     postgres::OrderSink sink_{
         {.connection = connection_to(url_)},
