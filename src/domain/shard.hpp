@@ -81,8 +81,8 @@ private:
     };
 
     std::chrono::seconds key_ttl_;
-    const base::KeyedHash& hash_;  // outlives
-    OrderIdMaker& ids_;            // outlives
+    const base::KeyedHash& hash_;                              // outlives
+    OrderIdMaker& ids_;                                        // outlives
     std::unordered_map<ItemId, std::unique_ptr<Sale>> sales_;  // none ever goes
     Sale* last_asked_ = nullptr;  // in a rush, mostly the one that is asked for next
     RememberedKeys keys_;
