@@ -136,8 +136,7 @@ ShardOptions Distributed::shard_options(unsigned shard) const {
     options.redis.shard_key = redis::ShardKeys{shard}.prefix;
     options.postgres = postgres_options("shard-" + std::to_string(shard));
     options.ledger.shard = shard;
-    options.ledger.key_ttl =
-        std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
+    options.key_ttl = std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
     options.ledger.level = config_.durability == config::Durability::database
                                ? domain::Durability::database
                                : domain::Durability::redis;

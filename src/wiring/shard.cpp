@@ -20,7 +20,7 @@ postgres::RecordOptions record_of(const ShardOptions& options, std::string_view 
     made.connection = options.postgres;
     made.connection.name += "-";
     made.connection.name += role;
-    made.key_ttl = options.ledger.key_ttl;
+    made.key_ttl = options.key_ttl;
     made.events = options.events;
     return made;
 }
@@ -29,7 +29,7 @@ postgres::OrderSinkOptions sink_of(const ShardOptions& options) {
     return {
         .connection = options.postgres,
         .shard = options.shard,
-        .key_ttl = options.ledger.key_ttl,
+        .key_ttl = options.key_ttl,
         .events = options.events,
         .stock_low_percent = options.stock_low_percent};
 }
@@ -37,7 +37,7 @@ postgres::OrderSinkOptions sink_of(const ShardOptions& options) {
 redis::RebuildOptions rebuild_of(const ShardOptions& options) {
     redis::RebuildOptions made;
     made.shard = options.shard;
-    made.key_ttl = options.ledger.key_ttl;
+    made.key_ttl = options.key_ttl;
     return made;
 }
 

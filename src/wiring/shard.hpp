@@ -34,6 +34,7 @@ struct ShardOptions {
     redis::ConnectionOptions redis;
     postgres::ConnectionOptions postgres;
     redis::LedgerOptions ledger;
+    std::chrono::seconds key_ttl{86'400};
     app::RelayOptions relay;
     bool events = false;
     unsigned stock_low_percent = 10;
