@@ -5,7 +5,7 @@
 --
 -- KEYS[1]  fc:{sK}:epoch
 -- ARGV     1 prefix, 2 number of the epoch to come, 3 step, then
---   begin  lifetime of keys (us): closes the shard. Reply: the server's time (us), moment, seen (ms),
+--   begin  lifetime of keys (us): closes the shard. Reply: the time (us), moment, seen (ms),
 --          placed, the outbox's last entry (1 if it ever had one, and its name), 1 if the keys are
 --          kept (another lifetime lays them down elsewhere: then they are forgotten)
 --   item   item and its nine fields; what users hold of it is forgotten
