@@ -44,8 +44,9 @@ function(fc_program name)
   target_link_libraries(fc_cli PUBLIC fc_config fc_telemetry fc_sqlite fmt::fmt Boost::json CLI11::CLI11 CURL::libcurl)
   set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/cli/version.cpp
     APPEND PROPERTY COMPILE_DEFINITIONS FC_VERSION="${PROJECT_VERSION}")
-  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${CMAKE_SOURCE_DIR}/src/wiring.cpp)
-  target_link_libraries(${name} PRIVATE fc_cli fc_http fc_app)
+  file(GLOB wiring CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/wiring/*.cpp)
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${wiring})
+  target_link_libraries(${name} PRIVATE fc_cli fc_http fc_app fc_redis fc_postgres fc_webhook fc_guarded)
 endfunction()
 
 # Turns a text file into a header with one constant, so that the program carries it: schema.sql -> schema_sql.
@@ -62,6 +63,36 @@ function(fc_embed target file)
 #include <string_view>
 
 inline constexpr std::string_view @name@ = R"embed(@text@)embed";
+]] @ONLY)
+  target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/embedded)
+endfunction()
+
+# All files of a folder as one array of name and text, sorted by name: migrations/*.sql -> migrations.sql.hpp.
+function(fc_embed_folder target folder pattern)
+  string(REGEX REPLACE ".*/" "" name ${folder})
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/${pattern})
+  list(SORT files)
+  set(entries "")
+  foreach(file ${files})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} text)
+    get_filename_component(stem ${file} NAME_WE)
+    string(APPEND entries "    EmbeddedFile{\"${stem}\", R\"embed(${text})embed\"},\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/embedded/${folder}.sql.hpp CONTENT [[
+// made from src/@folder@ by cmake/layers.cmake
+#pragma once
+
+#include <array>
+#include <string_view>
+
+struct EmbeddedFile {
+    std::string_view name;
+    std::string_view text;
+};
+
+inline constexpr std::array embedded_@name@{
+@entries@};
 ]] @ONLY)
   target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/embedded)
 endfunction()

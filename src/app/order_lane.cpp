@@ -35,14 +35,9 @@ void OrderLane::start() {
     ::pthread_setname_np(thread_.native_handle(), name.c_str());
 }
 
-std::size_t OrderLane::submit(std::span<Placement> placements) {
-    std::size_t taken = 0;
-    for (Placement& placement : placements) {
-        FC_ASSERT(placement.sink != nullptr);
-        if (!queue_.try_push(Job{.placement = std::move(placement), .work = {}})) break;
-        ++taken;
-    }
-    return taken;
+bool OrderLane::submit(Placement&& placement) {
+    FC_ASSERT(placement.sink != nullptr);
+    return queue_.try_push(Job{.placement = std::move(placement), .work = {}});
 }
 
 bool OrderLane::run_on_lane(std::move_only_function<void(ports::OrderLedger&)> work) {

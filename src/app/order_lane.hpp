@@ -72,10 +72,10 @@ public:
     /// Starts the thread `fc-lane-<shard>`.
     void start();
 
-    /// Takes as many from the front as there is room for; each of those gets exactly one answer.
+    /// True: taken, and it gets exactly one answer. False: no room, or the lane is closed.
     ///
     /// Thread   any
-    [[nodiscard]] std::size_t submit(std::span<Placement> placements);
+    [[nodiscard]] bool submit(Placement&& placement);
 
     /// Runs on the lane between two batches. False: the lane is closed, or too many wait.
     ///

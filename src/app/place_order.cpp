@@ -32,7 +32,7 @@ PlaceOrder::PlaceOrder(std::vector<OrderLane*> lanes) : lanes_(std::move(lanes))
 std::optional<Shed> PlaceOrder::submit(Placement&& placement) {
     if (draining_.load(std::memory_order_relaxed)) return Shed::draining;
     OrderLane& lane = *lanes_[shard_of(placement.request.item, lanes_.size())];
-    if (lane.submit({&placement, 1}) == 1) return std::nullopt;
+    if (lane.submit(std::move(placement))) return std::nullopt;
     shed_.fetch_add(1, std::memory_order_relaxed);
     return Shed::overloaded;
 }

@@ -57,7 +57,7 @@ public:
     /// Soon asked for: brings its place nearer. Worth it where keys are known some time ahead.
     void prefetch(std::uint64_t key) const {
         key = stored(key);
-        const Part& part = parts_[key % part_count];
+        const Part& part = parts_[part_index(key)];
         if (!part.slots.empty()) __builtin_prefetch(&part.slots[home(part, key)]);
     }
 
@@ -90,9 +90,14 @@ public:
 
     void clear() { parts_ = {}; }
 
+    static constexpr std::size_t part_count = 256;
+
+    /// Where a key's entry lies, 0..part_count-1. The entries of a part lie together: a part stays
+    /// in the caches where a table of millions does not, so very many are best added part by part.
+    static std::size_t part_index(std::uint64_t key) { return key % part_count; }
+
 private:
     static constexpr std::uint64_t empty = 0;
-    static constexpr std::size_t part_count = 256;
     static constexpr std::size_t first_capacity = 8;
 
     struct Part {
@@ -102,7 +107,7 @@ private:
 
     static std::uint64_t stored(std::uint64_t key) { return key == empty ? 1 : key; }
 
-    Part& part_of(std::uint64_t key) { return parts_[key % part_count]; }
+    Part& part_of(std::uint64_t key) { return parts_[part_index(key)]; }
 
     // The upper bits choose the slot (the lower ones chose the part), scaled to any capacity.
     static std::size_t home(const Part& part, std::uint64_t key) {

@@ -5,7 +5,7 @@
 #include "base/failpoint.hpp"
 #include "cli/cli.hpp"
 #include "telemetry/log.hpp"
-#include "wiring.hpp"
+#include "wiring/serve.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -21,7 +21,7 @@ namespace {
 
 struct ServeFlags {
     ConfigFlags config;
-    ServeOptions serve;
+    wiring::ServeOptions serve;
 };
 
 // Before any thread is made, so that all inherit it and only `serve` takes these signals.
@@ -68,7 +68,7 @@ int run_serve(const ServeFlags& flags) {
     options.format = format_of(loaded->config.log.format);
     log::start(options);
     if (base::failpoints_armed) log::warn("failpoints are armed: this process is a test's");
-    return serve(loaded->config, flags.serve);
+    return wiring::serve(loaded->config, flags.serve);
 }
 
 }  // namespace

@@ -19,6 +19,11 @@ using std::chrono::milliseconds;
 
 enum class Mode : std::uint8_t { embedded, distributed };
 enum class Durability : std::uint8_t { redis, database };
+/// What an answer of level `database` does while PostgreSQL is slow.
+enum class SlowDatabase : std::uint8_t { wait, declare };
+/// What a breaker's window counts: the last so many calls, or the calls of the last so many
+/// seconds.
+enum class WindowType : std::uint8_t { count_based, time_based };
 enum class AuthMode : std::uint8_t { none, jwt };
 enum class TracingExporter : std::uint8_t { none, otlp, zipkin };
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };
@@ -116,11 +121,43 @@ struct Config {
 
     struct Redis {
         std::string url = "redis://127.0.0.1:6379/0";
+        std::string password_file;
+        std::string tls_ca_file;
+        milliseconds connect_timeout{500};
+        milliseconds command_timeout{500};
+        unsigned replicas_required = 0;
+        std::size_t outbox_entries_max = 200'000;
     } redis;
 
     struct Postgres {
         std::string url = "postgresql://127.0.0.1:5432/firstcome";
+        milliseconds connect_timeout{2'000};
+        milliseconds statement_timeout{5'000};
+        SlowDatabase slow = SlowDatabase::wait;
+        milliseconds commit_wait{2'000};
+        std::size_t batch_size = 500;
     } postgres;
+
+    struct Breaker {
+        WindowType window_type = WindowType::count_based;
+        unsigned window_size = 100;
+        unsigned minimum_calls = 20;
+        unsigned failure_percent = 50;
+        unsigned slow_percent = 50;
+        milliseconds redis_slow{100};
+        milliseconds postgres_slow{500};
+        milliseconds webhook_slow{5'000};
+        milliseconds open_wait{2'000};
+        milliseconds open_wait_max{30'000};
+        unsigned half_open_permits = 10;
+        milliseconds half_open_max{5'000};
+    } breaker;
+
+    struct DeadLetters {
+        unsigned attempts_max = 5;
+        milliseconds backoff{1'000};
+        milliseconds backoff_max = std::chrono::minutes{5};
+    } dead_letters;
 
     struct Tracing {
         TracingExporter exporter = TracingExporter::none;
@@ -140,6 +177,10 @@ struct Config {
     struct Webhook {
         std::string url;
         std::string secret_file;
+        bool allow_private = false;
+        milliseconds connect_timeout{3'000};
+        milliseconds timeout{10'000};
+        bool from_beginning = false;
     } webhook;
 
     struct Log {

@@ -18,6 +18,14 @@ constexpr std::array<std::string_view, 2> names_of(Durability) {
     return {"redis", "database"};
 }
 
+constexpr std::array<std::string_view, 2> names_of(SlowDatabase) {
+    return {"wait", "declare"};
+}
+
+constexpr std::array<std::string_view, 2> names_of(WindowType) {
+    return {"COUNT_BASED", "TIME_BASED"};
+}
+
 constexpr std::array<std::string_view, 2> names_of(AuthMode) {
     return {"none", "jwt"};
 }
@@ -60,12 +68,11 @@ constexpr std::int64_t mib = 1024 * kib;
 constexpr Field table[] = {
     {FC_FIELD(mode),
      .doc = "Who decides: this process alone (embedded), or Redis and PostgreSQL for many nodes "
-            "(distributed). This version refuses to serve distributed."},
+            "(distributed)."},
     {FC_FIELD(durability),
-     .doc =
-         "What an accepted order survives in distributed mode before its buyer is told. Embedded "
-         "mode always syncs to disk first.",
-     .comes_with = "distributed mode"},
+     .doc = "What an accepted order survives in distributed mode before its buyer is told: decided "
+            "and queued in Redis (redis), or committed in PostgreSQL (database). Embedded mode "
+            "always syncs to disk first."},
 
     {FC_FIELD(server.listen),
      .doc =
@@ -179,15 +186,118 @@ constexpr Field table[] = {
      .max = 5 * minutes},
 
     {FC_FIELD(redis.url),
-     .doc = "The Redis that decides, as redis://user:password@host:6379/0.",
+     .doc =
+         "The Redis that decides, in distributed mode: redis://user:password@host:6379/0, or "
+         "redis+sentinel://host:26379,host:26379/name/0, or redis+cluster://host:6379,host:6379. "
+         "With rediss in place of redis: TLS.",
      .rule = TextRule::redis_url,
-     .secret = true,
-     .comes_with = "distributed mode"},
+     .secret = true},
+    {FC_FIELD(redis.password_file),
+     .doc = "File with the password, so that it need not stand in the address."},
+    {FC_FIELD(redis.tls_ca_file),
+     .doc = "PEM file with the authorities that vouch for Redis. Empty: the system's."},
+    {FC_FIELD(redis.connect_timeout),
+     .doc = "How long a connection to Redis may take to be made.",
+     .min = 10,
+     .max = 1 * minutes},
+    {FC_FIELD(redis.command_timeout),
+     .doc = "How long Redis may take to decide a batch; then its buyers get 504 outcome_unknown.",
+     .min = 10,
+     .max = 1 * minutes},
+    {FC_FIELD(redis.replicas_required),
+     .doc = "Replicas that must have an order before its buyer is told (WAIT). 0: none.",
+     .min = 0,
+     .max = 10},
+    {FC_FIELD(redis.outbox_entries_max),
+     .doc = "Batches of orders that may wait in Redis for PostgreSQL, per lane; beyond it 503 "
+            "please_wait.",
+     .min = 100,
+     .max = 100'000'000},
+
     {FC_FIELD(postgres.url),
-     .doc = "The PostgreSQL that keeps the truth, as a libpq connection string.",
+     .doc =
+         "The PostgreSQL that keeps the truth, in distributed mode, as a libpq connection string.",
      .rule = TextRule::not_empty,
-     .secret = true,
-     .comes_with = "distributed mode"},
+     .secret = true},
+    {FC_FIELD(postgres.connect_timeout),
+     .doc = "How long a connection to PostgreSQL may take to be made.",
+     .min = 100,
+     .max = 1 * minutes},
+    {FC_FIELD(postgres.statement_timeout),
+     .doc = "How long one statement may take.",
+     .min = 100,
+     .max = 5 * minutes},
+    {FC_FIELD(postgres.slow),
+     .doc = "With durability = database, when an order is not committed within "
+            "postgres.commit_wait: wait answers 504 outcome_unknown, declare answers 202 and says "
+            "durability redis."},
+    {FC_FIELD(postgres.commit_wait),
+     .doc = "With durability = database: how long an answer waits for PostgreSQL's commit.",
+     .min = 10,
+     .max = 1 * minutes},
+    {FC_FIELD(postgres.batch_size),
+     .doc = "Orders that share one transaction on their way from Redis.",
+     .min = 1,
+     .max = 10'000},
+
+    {FC_FIELD(breaker.window_type),
+     .doc = "What the circuit breakers look back on: the last window_size calls, or the calls of "
+            "the last window_size seconds."},
+    {FC_FIELD(breaker.window_size), .doc = "Calls, or seconds.", .min = 1, .max = 10'000},
+    {FC_FIELD(breaker.minimum_calls),
+     .doc = "Calls there must be before a rate means anything.",
+     .min = 1,
+     .max = 10'000},
+    {FC_FIELD(breaker.failure_percent),
+     .doc = "Failed calls, in percent, at which a breaker opens.",
+     .min = 1,
+     .max = 100},
+    {FC_FIELD(breaker.slow_percent),
+     .doc = "Slow calls, in percent, at which a breaker opens.",
+     .min = 1,
+     .max = 100},
+    {FC_FIELD(breaker.redis_slow),
+     .doc = "A call to Redis is slow from here on.",
+     .min = 1,
+     .max = 1 * minutes},
+    {FC_FIELD(breaker.postgres_slow),
+     .doc = "A call to PostgreSQL is slow from here on.",
+     .min = 1,
+     .max = 1 * minutes},
+    {FC_FIELD(breaker.webhook_slow),
+     .doc = "A call of the webhook is slow from here on.",
+     .min = 1,
+     .max = 1 * minutes},
+    {FC_FIELD(breaker.open_wait),
+     .doc = "How long an open breaker lets nothing through; doubles each time it opens again.",
+     .min = 10,
+     .max = 1 * hours},
+    {FC_FIELD(breaker.open_wait_max),
+     .doc = "The doubling ends here.",
+     .min = 10,
+     .max = 1 * hours},
+    {FC_FIELD(breaker.half_open_permits),
+     .doc = "Calls a half-open breaker lets through to find out.",
+     .min = 1,
+     .max = 1000},
+    {FC_FIELD(breaker.half_open_max),
+     .doc = "How long a breaker may stay half-open before it opens again.",
+     .min = 10,
+     .max = 1 * hours},
+
+    {FC_FIELD(dead_letters.attempts_max),
+     .doc = "Times an event that is refused is tried before it waits for a person. What is merely "
+            "unreachable uses up none.",
+     .min = 1,
+     .max = 100},
+    {FC_FIELD(dead_letters.backoff),
+     .doc = "The longest wait before the second try; doubles with each one.",
+     .min = 10,
+     .max = 1 * hours},
+    {FC_FIELD(dead_letters.backoff_max),
+     .doc = "The doubling ends here.",
+     .min = 10,
+     .max = 1 * days},
 
     {FC_FIELD(tracing.exporter),
      .doc = "Where spans are sent: nowhere, OTLP over HTTP, or Zipkin v2.",
@@ -232,13 +342,25 @@ constexpr Field table[] = {
      .comes_with = "alerts"},
 
     {FC_FIELD(webhook.url),
-     .doc = "Address that gets each order's events.",
+     .doc = "Address that gets each order's events, as signed POSTs. Empty: nobody.",
      .rule = TextRule::http_url,
-     .secret = true,
-     .comes_with = "order events"},
+     .secret = true},
     {FC_FIELD(webhook.secret_file),
-     .doc = "File with the secret that signs the events.",
-     .comes_with = "order events"},
+     .doc = "File with the secret that signs the events: whsec_ and base64; two lines while one "
+            "replaces the other."},
+    {FC_FIELD(webhook.allow_private),
+     .doc = "Whether the webhook may be on a private or local address."},
+    {FC_FIELD(webhook.connect_timeout),
+     .doc = "How long a connection to the webhook may take to be made.",
+     .min = 10,
+     .max = 1 * minutes},
+    {FC_FIELD(webhook.timeout),
+     .doc = "How long the webhook may take to answer.",
+     .min = 10,
+     .max = 5 * minutes},
+    {FC_FIELD(webhook.from_beginning),
+     .doc = "Whether a webhook that is set for the first time gets the events of all orders there "
+            "are already."},
 
     {FC_FIELD(log.level), .doc = "The least important lines that are written.", .reloadable = true},
     {FC_FIELD(log.format), .doc = "One JSON object a line, or text; auto is text on a terminal."},

@@ -110,11 +110,6 @@ std::vector<std::string> warnings(const Config& config) {
 
 std::vector<std::string> refusals(const Config& config) {
     std::vector<std::string> out;
-    if (config.mode == Mode::distributed) {
-        out.emplace_back(
-            "mode = distributed is not in this version: it would sell the same units on every node."
-        );
-    }
     if (config.auth.mode == AuthMode::jwt) {
         out.emplace_back(
             "auth.mode = jwt is not in this version: anybody could order in anybody's name."

@@ -91,6 +91,15 @@ bool is_address_or_network(const std::string& text) {
     return bits && *bits >= 0 && *bits <= bits_max;
 }
 
+constexpr std::array<std::string_view, 6> redis_schemes{
+    "redis://",
+    "rediss://",
+    "redis+sentinel://",
+    "rediss+sentinel://",
+    "redis+cluster://",
+    "rediss+cluster://",
+};
+
 bool follows(TextRule rule, std::string_view text) {
     // A control character in a path or an address is a mistake, and could forge a log line.
     if (std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; }))
@@ -101,7 +110,9 @@ bool follows(TextRule rule, std::string_view text) {
         case TextRule::http_url:
             return text.empty() || text.starts_with("http://") || text.starts_with("https://");
         case TextRule::redis_url:
-            return text.starts_with("redis://") || text.starts_with("rediss://");
+            return std::ranges::any_of(redis_schemes, [text](std::string_view scheme) {
+                return text.starts_with(scheme);
+            });
     }
     return false;
 }
@@ -236,7 +247,9 @@ struct Accepted {
             case TextRule::any: return "a text without control characters";
             case TextRule::not_empty: return "a text that is not empty, without control characters";
             case TextRule::http_url: return "an address that starts with http:// or https://";
-            case TextRule::redis_url: return "an address that starts with redis:// or rediss://";
+            case TextRule::redis_url:
+                return "an address that starts with redis://, redis+sentinel:// or "
+                       "redis+cluster://, or these with rediss";
         }
         return "a text";
     }

@@ -3,6 +3,7 @@
 
 #include "http/answers.hpp"
 #include "http/await.hpp"
+#include "http/breakers_handler.hpp"
 #include "http/idempotency_key.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
@@ -150,7 +151,9 @@ void get_stats(const Request& request, Response& response, App& app) {
         );
         first = false;
     }
-    out += R"(},"items":[)";
+    out += R"(},"breakers":)";
+    append_breakers(out, app);
+    out += R"(,"items":[)";
     for (const domain::StockFigures& figures : items) {
         if (out.back() == '}') out += ',';
         append_stats_item(out, figures);

@@ -2,6 +2,8 @@
 #include "http/api.hpp"
 
 #include "http/admin_handler.hpp"
+#include "http/breakers_handler.hpp"
+#include "http/dlq_handler.hpp"
 #include "http/health_handler.hpp"
 #include "http/json.hpp"
 #include "http/openapi.hpp"
@@ -110,6 +112,38 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
           .answers = {{200, "Conservation", "`ok` when no item drifts"}}},
          now(get_conservation, app)},
         {{.method = "GET",
+          .path = "/api/v1/admin/breakers",
+          .summary = "The circuit breakers",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Breakers", "An empty list where nothing is guarded"}}},
+         now(get_breakers, app)},
+        {{.method = "POST",
+          .path = "/api/v1/admin/breakers/{name}/open",
+          .summary = "Open a circuit breaker until it is closed by hand",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Breaker", "As it is now"}}},
+         now(open_breaker, app)},
+        {{.method = "POST",
+          .path = "/api/v1/admin/breakers/{name}/close",
+          .summary = "Close a circuit breaker; one that is closed stays as it is",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Breaker", "As it is now"}}},
+         now(close_breaker, app)},
+        {{.method = "POST",
+          .path = "/api/v1/admin/breakers/{name}/reset",
+          .summary = "Close a circuit breaker and forget what it has counted",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Breaker", "As it is now"}}},
+         now(reset_breaker, app)},
+        {{.method = "GET",
           .path = "/livez",
           .summary = "Liveness: event loops and lanes move",
           .request_schema = {},
@@ -140,10 +174,83 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
     };
 }
 
+std::vector<Row> dead_letter_rows(App& app) {
+    const std::size_t body_max = app.options.order_body_max;
+    return {
+        {{.method = "GET",
+          .path = "/api/v1/admin/dlq",
+          .summary = "Events that could not be delivered, newest first",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {"deadLetterStatus", "cause", "itemId", "consumer", "limit", "cursor"},
+          .answers = {{200, "DeadLetterPage", "A page; `nextCursor` leads to the next"}}},
+         later(list_dead_letters, app)},
+        {{.method = "GET",
+          .path = "/api/v1/admin/dlq/{id}",
+          .summary = "One dead letter",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "DeadLetter", "The entry"}}},
+         later(get_dead_letter, app)},
+        {{.method = "POST",
+          .path = "/api/v1/admin/dlq/{id}/retry",
+          .summary = "Try a dead letter again now, with a fresh set of attempts",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{202, "DeadLetter", "It is due"}}},
+         later(retry_dead_letter, app)},
+        {{.method = "POST",
+          .path = "/api/v1/admin/dlq/{id}/discard",
+          .summary = "Give a dead letter up; an order's units go back, once",
+          .admin = true,
+          .request_schema = "Discard",
+          .parameters = {},
+          .answers = {{202, "DeadLetter", "It is given up; the units are on their way back"}}},
+         later(discard_dead_letter, app),
+         body_max},
+        {{.method = "POST",
+          .path = "/api/v1/admin/dlq/redrive",
+          .summary = "Try all dead letters of a kind again, slowly",
+          .admin = true,
+          .request_schema = "Redrive",
+          .parameters = {},
+          .answers = {{202, "RedriveTask", "It runs"}}},
+         later(post_redrive, app),
+         body_max},
+        {{.method = "GET",
+          .path = "/api/v1/admin/dlq/redrive",
+          .summary = "The redrives, newest first",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "RedriveTasks", "At most 100"}}},
+         later(list_redrives, app)},
+        {{.method = "GET",
+          .path = "/api/v1/admin/dlq/redrive/{task}",
+          .summary = "One redrive",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "RedriveTask", "How far it is"}}},
+         later(get_redrive, app)},
+        {{.method = "DELETE",
+          .path = "/api/v1/admin/dlq/redrive/{task}",
+          .summary = "Cancel a redrive; what it moved stays due",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "RedriveTask", "As it ended"}}},
+         later(cancel_redrive, app)},
+    };
+}
+
 }  // namespace
 
 std::vector<Route> api_routes(App& app, OrderEndpoint& orders) {
     std::vector<Row> table = rows(app, orders);
+    for (Row& row : dead_letter_rows(app)) table.push_back(std::move(row));
     const auto document = std::make_shared<std::string>();
     table.push_back(
         {{.method = "GET",

@@ -1,6 +1,7 @@
 // src/http/app.hpp - what the handlers stand on: built by wiring, outlives every request
 #pragma once
 
+#include "app/dead_letter_desk.hpp"
 #include "app/find_order.hpp"
 #include "app/place_order.hpp"
 #include "app/service_state.hpp"
@@ -9,6 +10,7 @@
 #include "base/time.hpp"
 #include "domain/order.hpp"
 #include "http/admin_token.hpp"
+#include "ports/breaker_board.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -52,6 +54,7 @@ struct App {
     const base::KeyedHash& hash;
     const AdminToken& admin_token;
     const app::ServiceState& state;
+    app::DeadLetterDesk* dead_letters = nullptr;  ///< null: none are kept
 
     std::function<std::string()> metrics_text;
     std::string_view metrics_content_type;
@@ -61,6 +64,7 @@ struct App {
     std::function<std::vector<std::string>()> stuck;
     /// Told about a broken invariant, which is also logged.
     std::function<void()> invariant_violated;
+    ports::BreakerBoard* breakers = nullptr;  ///< null: nothing is guarded
 };
 
 }  // namespace firstcome::http

@@ -164,6 +164,110 @@ constexpr std::string_view schemas_text = R"json({
       }
     }
   },
+  "DeadLetter": {
+    "type": "object",
+    "required": ["id", "status", "cause", "consumer", "eventId", "eventType", "orderId", "itemId",
+      "attempts", "firstFailure", "lastFailure", "nextAttempt", "lastError", "traceId", "payload"],
+    "properties": {
+      "id": {"type": "integer", "minimum": 1},
+      "status": {"enum": ["retrying", "dead", "resolved", "discarded"]},
+      "cause": {"$ref": "#/components/schemas/Cause"},
+      "consumer": {"type": "string", "description": "Who refused it: orders, webhook."},
+      "eventId": {"type": "string", "format": "uuid",
+        "description": "The same in every delivery."},
+      "eventType": {"enum": ["order.accepted", "order.confirmed", "order.failed", "stock.low",
+        "stock.sold_out"]},
+      "orderId": {"type": "string", "format": "uuid"},
+      "itemId": {"$ref": "#/components/schemas/Id"},
+      "attempts": {"type": "integer", "minimum": 0,
+        "description": "Refused deliveries; an outage does not count."},
+      "firstFailure": {"type": "string", "format": "date-time"},
+      "lastFailure": {"type": "string", "format": "date-time"},
+      "nextAttempt": {"type": ["string", "null"], "format": "date-time",
+        "description": "Null unless retrying."},
+      "lastError": {"type": "string"},
+      "traceId": {"type": ["string", "null"]},
+      "payload": {"$ref": "#/components/schemas/Order"}
+    }
+  },
+  "Cause": {"enum": ["unavailable", "overloaded", "conflict", "invalid", "duplicate", "rejected"]},
+  "DeadLetterPage": {
+    "type": "object",
+    "required": ["entries", "total", "oldestAgeSeconds", "byCause", "nextCursor"],
+    "properties": {
+      "entries": {"type": "array", "items": {"$ref": "#/components/schemas/DeadLetter"}},
+      "total": {"type": "integer", "minimum": 0, "description": "All that match the query."},
+      "oldestAgeSeconds": {"type": ["integer", "null"], "minimum": 0,
+        "description": "Of the oldest one retrying or dead, whatever the query; null: none is."},
+      "byCause": {"type": "object", "description": "Those retrying or dead, whatever the query.",
+        "additionalProperties": {"type": "integer", "minimum": 0}},
+      "nextCursor": {"type": ["string", "null"], "description": "Null on the last page."}
+    }
+  },
+  "Discard": {
+    "type": "object", "additionalProperties": false, "required": ["reason"],
+    "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 500}}
+  },
+  "Redrive": {
+    "type": "object", "additionalProperties": false,
+    "properties": {
+      "filter": {
+        "type": "object", "additionalProperties": false, "description": "None: all that is dead.",
+        "properties": {
+          "cause": {"$ref": "#/components/schemas/Cause"},
+          "itemId": {"$ref": "#/components/schemas/Id"},
+          "consumer": {"type": "string", "maxLength": 64}
+        }
+      },
+      "maxPerSecond": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10}
+    }
+  },
+  "RedriveTask": {
+    "type": "object",
+    "required": ["task", "status", "filter", "maxPerSecond", "moved", "total", "startedAt",
+      "endedAt"],
+    "properties": {
+      "task": {"type": "integer", "minimum": 1},
+      "status": {"enum": ["running", "done", "cancelled"]},
+      "filter": {"type": "object"},
+      "maxPerSecond": {"type": "integer", "minimum": 1},
+      "moved": {"type": "integer", "minimum": 0, "description": "Made due so far."},
+      "total": {"type": "integer", "minimum": 0, "description": "Dead ones when it began."},
+      "startedAt": {"type": "string", "format": "date-time"},
+      "endedAt": {"type": ["string", "null"], "format": "date-time"}
+    }
+  },
+  "RedriveTasks": {
+    "type": "object", "required": ["tasks"],
+    "properties": {
+      "tasks": {"type": "array", "items": {"$ref": "#/components/schemas/RedriveTask"}}
+    }
+  },
+  "Breaker": {
+    "type": "object",
+    "required": ["name", "state", "failureRate", "slowCallRate", "bufferedCalls", "failedCalls",
+      "slowCalls", "slowFailedCalls", "notPermittedCalls"],
+    "properties": {
+      "name": {"type": "string"},
+      "state": {"enum": ["CLOSED", "OPEN", "HALF_OPEN", "DISABLED", "FORCED_OPEN",
+        "METRICS_ONLY"]},
+      "failureRate": {"type": "number", "description": "Percent; -1: too few calls to tell."},
+      "slowCallRate": {"type": "number", "description": "Percent; -1: too few calls to tell."},
+      "bufferedCalls": {"type": "integer", "minimum": 0,
+        "description": "In the window that decides."},
+      "failedCalls": {"type": "integer", "minimum": 0},
+      "slowCalls": {"type": "integer", "minimum": 0},
+      "slowFailedCalls": {"type": "integer", "minimum": 0},
+      "notPermittedCalls": {"type": "integer", "minimum": 0,
+        "description": "Since the last change of state."}
+    }
+  },
+  "Breakers": {
+    "type": "object", "required": ["breakers"],
+    "properties": {
+      "breakers": {"type": "array", "items": {"$ref": "#/components/schemas/Breaker"}}
+    }
+  },
   "Health": {
     "type": "object", "required": ["status"],
     "properties": {
@@ -181,6 +285,10 @@ constexpr std::string_view parameters_text = R"json({
   "itemId": {"name": "itemId", "in": "query", "schema": {"$ref": "#/components/schemas/Id"}},
   "status": {"name": "status", "in": "query", "schema": {"enum": ["processing", "confirmed",
     "failed"]}},
+  "deadLetterStatus": {"name": "status", "in": "query", "schema": {"enum": ["retrying", "dead",
+    "resolved", "discarded"]}},
+  "cause": {"name": "cause", "in": "query", "schema": {"$ref": "#/components/schemas/Cause"}},
+  "consumer": {"name": "consumer", "in": "query", "schema": {"type": "string"}},
   "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1,
     "maximum": 100, "default": 20}},
   "cursor": {"name": "cursor", "in": "query", "description": "nextCursor of the page before.",
@@ -251,6 +359,7 @@ void add_path_parameters(std::string_view path, json::array& parameters) {
         const bool is_id = name == "itemId";
         json::object schema = is_id ? schema_reference("Id") : json::object{{"type", "string"}};
         if (name == "orderId") schema["format"] = "uuid";
+        if (name == "id" || name == "task") schema["type"] = "integer";
         parameters.push_back(json::object{
             {"name", view(name)}, {"in", "path"}, {"required", true}, {"schema", schema}});
     }

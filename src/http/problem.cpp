@@ -150,6 +150,37 @@ ProblemRow row_of(ProblemCode code) {
                 "not_found", 404, "No such resource", "Check the path; /openapi.json lists all."};
         case ProblemCode::order_not_found:
             return {"order_not_found", 404, "No such order", "Check the order id."};
+        case ProblemCode::dead_letter_not_found:
+            return {
+                "dead_letter_not_found",
+                404,
+                "No such dead letter",
+                "Check the id; GET /api/v1/admin/dlq lists all."};
+        case ProblemCode::dead_letter_busy:
+            return {
+                "dead_letter_busy",
+                409,
+                "The dead letter cannot be changed now",
+                "It is being tried at this moment, or is resolved or discarded already. Look at "
+                "its `status`; while it is `retrying`, ask again in a minute."};
+        case ProblemCode::redrive_running:
+            return {
+                "redrive_running",
+                409,
+                "Another redrive is running",
+                "Wait until it is done, or cancel it: GET /api/v1/admin/dlq/redrive lists all."};
+        case ProblemCode::redrive_not_found:
+            return {
+                "redrive_not_found",
+                404,
+                "No such redrive",
+                "Check the task; GET /api/v1/admin/dlq/redrive lists all."};
+        case ProblemCode::redrive_ended:
+            return {
+                "redrive_ended",
+                409,
+                "The redrive has ended already",
+                "Nothing is left to cancel; what it moved is due and is being tried."};
         case ProblemCode::method_not_allowed:
             return {
                 "method_not_allowed",
@@ -421,6 +452,11 @@ std::string_view fixed_headers_of(ProblemCode code) {
         case ProblemCode::payload_too_large:
         case ProblemCode::not_found:
         case ProblemCode::order_not_found:
+        case ProblemCode::dead_letter_not_found:
+        case ProblemCode::dead_letter_busy:
+        case ProblemCode::redrive_running:
+        case ProblemCode::redrive_not_found:
+        case ProblemCode::redrive_ended:
         case ProblemCode::method_not_allowed:
         case ProblemCode::request_timeout:
         case ProblemCode::expectation_failed:

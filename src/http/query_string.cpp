@@ -71,6 +71,16 @@ std::optional<Id> id_of(const Query& query, std::string_view name, InputErrors& 
     return id;
 }
 
+/// A whole number from 1; nothing: it is none.
+template <typename Number>
+std::optional<Number> number_of(std::string_view text) {
+    Number number = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{} || stop != end || number < 1) return std::nullopt;
+    return number;
+}
+
 std::size_t limit_of(const Query& query, InputErrors& errors) {
     const std::optional<std::string_view> text = value_of(query, "limit");
     if (!text) return page_limit_default;
@@ -135,6 +145,33 @@ std::expected<ports::OrderQuery, InputErrors> parse_order_query(std::string_view
     if (const auto cursor = value_of(*query, "cursor")) {
         wanted.after = parse_cursor(*cursor);
         if (!wanted.after) add_error(errors, "cursor", InputErrorCode::invalid_cursor);
+    }
+    if (!errors.empty()) return std::unexpected(std::move(errors));
+    return wanted;
+}
+
+std::expected<DeadLetterQuery, InputErrors> parse_dead_letter_query(std::string_view raw) {
+    static constexpr std::array<std::string_view, 6> allowed{
+        "status", "cause", "itemId", "consumer", "limit", "cursor"};
+    const std::expected<Query, InputErrors> query = parse_query(raw, allowed);
+    if (!query) return std::unexpected(query.error());
+
+    InputErrors errors;
+    DeadLetterQuery wanted;
+    if (const auto status = value_of(*query, "status")) {
+        wanted.filter.status = ports::dead_letter_status_from(*status);
+        if (!wanted.filter.status) add_error(errors, "status", InputErrorCode::invalid_choice);
+    }
+    if (const auto cause = value_of(*query, "cause")) {
+        wanted.filter.cause = ports::cause_from(*cause);
+        if (!wanted.filter.cause) add_error(errors, "cause", InputErrorCode::invalid_choice);
+    }
+    wanted.filter.item = id_of<domain::ItemId>(*query, "itemId", errors);
+    if (const auto consumer = value_of(*query, "consumer")) wanted.filter.consumer = *consumer;
+    wanted.limit = limit_of(*query, errors);
+    if (const auto cursor = value_of(*query, "cursor")) {
+        wanted.below = number_of<ports::DeadLetterId>(*cursor);
+        if (!wanted.below) add_error(errors, "cursor", InputErrorCode::invalid_cursor);
     }
     if (!errors.empty()) return std::unexpected(std::move(errors));
     return wanted;

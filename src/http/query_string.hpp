@@ -3,6 +3,7 @@
 
 #include "domain/types.hpp"
 #include "http/input_error.hpp"
+#include "ports/dead_letters.hpp"
 #include "ports/order_store.hpp"
 
 #include <cstddef>
@@ -39,6 +40,17 @@ using Query = std::vector<QueryParameter>;
 
 /// GET /api/v1/orders: `userId` (a must), `itemId`, `status`, `limit` 1..100, `cursor`.
 [[nodiscard]] std::expected<ports::OrderQuery, InputErrors> parse_order_query(std::string_view raw);
+
+struct DeadLetterQuery {
+    ports::DeadLetterFilter filter;
+    std::size_t limit = page_limit_default;
+    std::optional<ports::DeadLetterId> below;
+};
+
+/// GET /api/v1/admin/dlq: `status`, `cause`, `itemId`, `consumer`, `limit` 1..100, `cursor`.
+[[nodiscard]] std::expected<DeadLetterQuery, InputErrors> parse_dead_letter_query(
+    std::string_view raw
+);
 
 /// A query that may hold `itemId` and nothing else: count, stats.
 [[nodiscard]] std::expected<std::optional<domain::ItemId>, InputErrors> parse_item_query(

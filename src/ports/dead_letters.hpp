@@ -35,10 +35,13 @@ enum class DeadLetterError : std::uint8_t {
 
 using DeadLetterId = std::int64_t;
 
+/// The consumer whose open entries hold units back: PostgreSQL's table of orders.
+inline constexpr std::string_view orders_consumer = "orders";
+
 struct DeadLetter {
     DeadLetterId id = 0;
     std::string consumer;  ///< the sink that refused it: `orders`, `webhook`
-    domain::Event event;
+    domain::Event event;   ///< as it was parked, without its position in an outbox
     Cause cause = Cause::invalid;
     std::string last_error;
     unsigned attempts = 0;
@@ -50,10 +53,10 @@ struct DeadLetter {
 
 /// What is asked for; what is not set matches everything.
 struct DeadLetterFilter {
-    std::optional<DeadLetterStatus> status;
-    std::optional<Cause> cause;
-    std::optional<domain::ItemId> item;
-    std::optional<std::string> consumer;
+    std::optional<DeadLetterStatus> status{};
+    std::optional<Cause> cause{};
+    std::optional<domain::ItemId> item{};
+    std::optional<std::string> consumer{};
 };
 
 struct DeadLetterPage {
@@ -68,8 +71,8 @@ struct DeadLetterTotals {
     std::uint64_t dead = 0;
     std::optional<domain::WallTime> oldest;  ///< first failure of the oldest open entry
     std::map<Cause, std::uint64_t> by_cause;
-    /// Units of open entries of the consumer `orders`, by item: reserved until resolved or given
-    /// up.
+    /// Units the consumer `orders` does not have, by item: of open entries, and of those given up
+    /// until they are back.
     std::map<domain::ItemId, domain::Units> units;
 };
 
@@ -83,6 +86,10 @@ struct RedriveTask {
     domain::WallTime started_at;
     std::optional<domain::WallTime> ended_at;
 };
+
+/// How many more entries the task may have made due by now: its pace counts from its start, so it
+/// holds for all nodes together.
+[[nodiscard]] std::uint64_t allowance(const RedriveTask& task, domain::WallTime now);
 
 /// A table of failed events. Many nodes may use it at once: each entry is tried by one at a time.
 ///
@@ -98,7 +105,8 @@ public:
     template <typename T>
     using Result = std::expected<T, DeadLetterError>;
 
-    /// Keeps the event; parking the same event of the same consumer again changes nothing.
+    /// Keeps the event; parking the same event of the same consumer again changes nothing. A cause
+    /// that counts has used up its first attempt.
     [[nodiscard]] virtual Result<void> park(
         const domain::Event& event,
         std::string_view consumer,
@@ -115,10 +123,12 @@ public:
         std::size_t max
     ) = 0;
 
-    /// A claimed entry was delivered.
+    /// The entry was delivered: it is settled, whoever has claimed it meanwhile; again: nothing
+    /// changes. in_the_way: it was given up.
     [[nodiscard]] virtual Result<void> resolve(DeadLetterId id, domain::WallTime now) = 0;
 
-    /// A claimed entry failed again. `counts`: uses up an attempt. No `next_attempt`: it is dead.
+    /// An entry this object claimed failed again. `counts`: uses up an attempt. No `next_attempt`:
+    /// it is dead. in_the_way: the claim has ended and somebody has it now, or it is settled.
     [[nodiscard]] virtual Result<void> failed_again(
         DeadLetterId id,
         const DeliveryFailure& failure,
@@ -146,11 +156,13 @@ public:
     /// The units of this discarded entry are back (or there were none to give).
     [[nodiscard]] virtual Result<void> compensated(DeadLetterId id) = 0;
 
-    /// Starts making dead entries due again, slowly. in_the_way: one runs already.
+    /// Starts making dead entries due again, slowly: those that are there now, each once.
+    /// in_the_way: one runs already.
     [[nodiscard]] virtual Result<RedriveTask> start_redrive(
         const DeadLetterFilter& filter, unsigned per_second, domain::WallTime now
     ) = 0;
-    /// Makes up to `max` more entries of the running task due; nothing: no task runs.
+    /// Makes up to `max` more entries of the running task due, and over all nodes never more than
+    /// its `per_second` for each second since it began; nothing: no task runs.
     [[nodiscard]] virtual Result<std::optional<RedriveTask>> continue_redrive(
         std::size_t max, domain::WallTime now
     ) = 0;

@@ -4,6 +4,7 @@
 #include "domain/order.hpp"
 #include "domain/stock.hpp"
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -23,6 +24,15 @@ enum class LedgerError : std::uint8_t {
     circuit_open,     // not even asked: what decides has failed too often lately
     backlog,          // nothing was written: too much decided waits to be stored
     outcome_unknown,  // may be written: ask again with the same key, never decide anew
+};
+/// All of them, in their order.
+inline constexpr std::array ledger_errors{
+    LedgerError::unavailable,
+    LedgerError::storage_full,
+    LedgerError::rebuilding,
+    LedgerError::circuit_open,
+    LedgerError::backlog,
+    LedgerError::outcome_unknown,
 };
 [[nodiscard]] std::string_view name(LedgerError error);
 

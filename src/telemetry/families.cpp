@@ -34,6 +34,10 @@ void begin_histogram(Families& out, std::string name, std::string help) {
     begin(out, std::move(name), std::move(help), prometheus::MetricType::Histogram);
 }
 
+void begin_summary(Families& out, std::string name, std::string help) {
+    begin(out, std::move(name), std::move(help), prometheus::MetricType::Summary);
+}
+
 void add_value(Families& out, double value, Labels labels) {
     FC_ASSERT(!out.empty());
     auto& metric = out.back().metric.emplace_back(with_labels(std::move(labels)));
@@ -65,6 +69,14 @@ void add_histogram(
     }
     histogram.sample_count = cumulative;
     histogram.sample_sum = sum;
+}
+
+void add_summary(Families& out, std::uint64_t count, double sum, Labels labels) {
+    FC_ASSERT(!out.empty());
+    FC_ASSERT(out.back().type == prometheus::MetricType::Summary);
+    auto& summary = out.back().metric.emplace_back(with_labels(std::move(labels))).summary;
+    summary.sample_count = count;
+    summary.sample_sum = sum;
 }
 
 }  // namespace firstcome::telemetry

@@ -18,6 +18,7 @@ using Families = std::vector<prometheus::MetricFamily>;
 void begin_counter(Families& out, std::string name, std::string help);
 void begin_gauge(Families& out, std::string name, std::string help);
 void begin_histogram(Families& out, std::string name, std::string help);
+void begin_summary(Families& out, std::string name, std::string help);
 
 /// Adds a series to the family begun last.
 void add_value(Families& out, double value, Labels labels = {});
@@ -30,6 +31,9 @@ void add_histogram(
     double sum,
     Labels labels = {}
 );
+
+/// A summary without quantiles: how often, and how much in all.
+void add_summary(Families& out, std::uint64_t count, double sum, Labels labels);
 
 /// process_*: of this process, as the kernel tells.
 void add_process_families(Families& out);

@@ -87,18 +87,12 @@ inline constexpr std::array<std::uint64_t, 11> size_bounds{
     1024,
 };
 
-inline constexpr std::array ledger_errors{
-    ports::LedgerError::unavailable,
-    ports::LedgerError::storage_full,
-    ports::LedgerError::outcome_unknown,
-};
-
 /// Outcomes in the order they are counted: accepted, replayed, the rejections, the faults.
 inline constexpr std::size_t outcome_accepted = 0;
 inline constexpr std::size_t outcome_replayed = 1;
 inline constexpr std::size_t outcome_rejected = 2;
 inline constexpr std::size_t outcome_failed = outcome_rejected + domain::rejections.size();
-inline constexpr std::size_t outcome_count = outcome_failed + ledger_errors.size();
+inline constexpr std::size_t outcome_count = outcome_failed + ports::ledger_errors.size();
 
 [[nodiscard]] constexpr std::size_t index_of(domain::Rejection why) {
     return outcome_rejected + static_cast<std::size_t>(why);
@@ -107,6 +101,9 @@ inline constexpr std::size_t outcome_count = outcome_failed + ledger_errors.size
 [[nodiscard]] constexpr std::size_t index_of(ports::LedgerError error) {
     return outcome_failed + static_cast<std::size_t>(error);
 }
+
+static_assert(index_of(ports::ledger_errors.back()) == outcome_count - 1, "all errors are listed");
+static_assert(index_of(domain::rejections.back()) == outcome_failed - 1, "all noes are listed");
 
 // Two lanes never share a cache line.
 struct alignas(64) LaneCounters {

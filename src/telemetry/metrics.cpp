@@ -2,6 +2,7 @@
 #include "telemetry/metrics.hpp"
 
 #include "base/assert.hpp"
+#include "telemetry/breaker_families.hpp"
 #include "telemetry/families.hpp"
 #include "telemetry/lane_counters.hpp"
 #include "telemetry/log.hpp"
@@ -181,7 +182,7 @@ void Metrics::invariant_violated() {
 std::vector<OutcomeCount> Metrics::outcomes() const {
     std::vector<OutcomeCount> out{{"accepted", 0}, {"replayed", 0}};
     for (const auto why : domain::rejections) out.push_back({domain::name(why), 0});
-    for (const auto error : ledger_errors) out.push_back({ports::name(error), 0});
+    for (const auto error : ports::ledger_errors) out.push_back({ports::name(error), 0});
     FC_ASSERT(out.size() == outcome_count);
     for (const auto& lane : lanes_) {
         for (std::size_t at = 0; at < outcome_count; ++at) {
@@ -266,6 +267,7 @@ std::string Metrics::scrape() const {
     }
     if (sources_.stock) add_stock_families(out, sources_.stock());
     if (sources_.http) add_http_families(out, sources_.http());
+    if (sources_.breakers) add_breaker_families(out, sources_.breakers());
     begin_counter(
         out, "firstcome_log_lines_dropped_total", "Log lines lost because too many waited."
     );

@@ -3,6 +3,7 @@
 
 #include "base/time.hpp"
 #include "domain/stock.hpp"
+#include "ports/breaker_board.hpp"
 #include "ports/observer.hpp"
 #include "telemetry/recent_orders.hpp"
 
@@ -41,6 +42,7 @@ struct MetricSources {
     std::function<std::vector<std::size_t>()> queue_depths{};  ///< [i] is lane i
     std::function<std::uint64_t()> orders_shed{};              ///< refused before a lane took them
     std::function<HttpStats()> http{};
+    std::function<std::vector<ports::BreakerFigures>()> breakers{};
 };
 
 struct BuildFacts {

@@ -85,8 +85,7 @@ struct LaneWorld {
     bool submit(const Wish& wish, std::uint64_t ticket) { return submit(wish, ticket, sink); }
 
     bool submit(const Wish& wish, std::uint64_t ticket, KeepingSink& to) {
-        app::Placement made = placement(wish, ticket, to);
-        return lane.submit({&made, 1}) == 1;
+        return lane.submit(placement(wish, ticket, to));
     }
 
     /// Starts the lane and keeps it busy until `gate` is opened.

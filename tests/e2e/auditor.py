@@ -2,8 +2,8 @@
 """The independent auditor of docs' reliability promises (I1..I7, I9, I12).
 
 It shares no code with the program. It knows two things only: a list of `Answer` (what clients
-heard, or that they heard nothing), and the SQLite files. `audit()` returns a list of `Violation`;
-an empty list is a pass.
+heard, or that they heard nothing), and what is stored: the SQLite files, or PostgreSQL's tables.
+`audit()` returns a list of `Violation`; an empty list is a pass.
 
 Unknown is not failed: a request without an answer may be stored or not. What must never be: a 202
 that is not stored, an order stored that nobody asked for, two orders under one key, a unit sold
@@ -55,7 +55,7 @@ class StoredOrder:
     quantity: int
     sequence: int
     accepted_at: int
-    previous: int
+    previous: int | None  # None: this store keeps no chain
     key: bytes | None
     released: bool
 
@@ -178,6 +178,36 @@ def _read_lane(path, shard, orders, items, check_pages):
             ))
 
 
+def read_postgres(select):
+    """The tables of the distributed mode; `select(sql)` gives rows as lists of texts, "" for NULL.
+
+    Dead letters of the consumer `orders` count as stored: their units are spoken for.
+    """
+    items = {}
+    for item, *numbers in select(
+        "SELECT item_id, initial, restocked, floor(extract(epoch FROM opens_at) * 1000)::bigint,"
+        " floor(extract(epoch FROM closes_at) * 1000)::bigint, per_user_limit FROM items"
+    ):
+        initial, restocked, *maybe = [int(number) if number else None for number in numbers]
+        items[item] = StoredItem(item, initial, restocked, *maybe)
+    orders = []
+    for order_id, shard, user, item, quantity, sequence, accepted_at, key, gone in select(
+        "SELECT order_id, shard, user_id, item_id, quantity, sequence,"
+        " floor(extract(epoch FROM accepted_at) * 1000)::bigint, encode(key, 'hex'),"
+        " status = 'failed' FROM orders UNION ALL "
+        "SELECT order_id, shard, user_id, item_id, quantity, sequence,"
+        " floor(extract(epoch FROM accepted_at) * 1000)::bigint, encode(key, 'hex'),"
+        " status = 'discarded' FROM failed_order_events"
+        " WHERE consumer = 'orders' AND status <> 'resolved' ORDER BY 4, 6"
+    ):
+        number = int(order_id.replace("-", ""), 16)
+        orders.append(StoredOrder(
+            int(shard), number >> 64, number & (2**64 - 1), user, item, int(quantity),
+            int(sequence), int(accepted_at), None, bytes.fromhex(key) if key else None, gone == "t",
+        ))
+    return Store(orders, items)
+
+
 def _text(value):
     return value.decode() if isinstance(value, bytes) else str(value)
 
@@ -291,7 +321,7 @@ def _check_stock_route(findings, store, live, stocks):
 def _check_lines(findings, store):
     """I7: each item's sequence is 1..n without gaps, in the order of the ids."""
     expected = collections.Counter()
-    for order in store.orders:  # by id within a lane, and an item lives in one lane
+    for order in store.orders:  # SQLite: by id within a lane; PostgreSQL: by item and sequence
         expected[order.item] += 1
         if order.sequence != expected[order.item]:
             findings.add(
@@ -305,6 +335,8 @@ def _check_chains(findings, store):
     """Each user's orders form one chain: `previous` is the same user's order before, in a lane."""
     newest = {}
     for order in store.orders:
+        if order.previous is None:
+            continue
         before = newest.get((order.shard, order.user), 0)
         if order.previous != before:
             findings.add(
@@ -479,7 +511,12 @@ def _check_no_overtaking(findings, item, by_sent, by_answered):
 
 def assert_clean(answers, data, **options):
     """Audits a data directory; raises with every violation."""
-    violations = audit(answers, read_store(data), **options)
+    assert_store_clean(answers, read_store(data), **options)
+
+
+def assert_store_clean(answers, store, **options):
+    """Audits what `read_store` or `read_postgres` gave; raises with every violation."""
+    violations = audit(answers, store, **options)
     if violations:
         raise AssertionError(
             f"{len(violations)} violations:\n" + "\n".join(str(v) for v in violations[:20])

@@ -51,7 +51,8 @@ class Exchange:
 
 
 class _Client:
-    def __init__(self):
+    def __init__(self, number):
+        self.connects = number  # also which of several servers is next
         self.socket = None
         self.state = "idle"  # idle, connecting, waiting, pausing
         self.wish = None
@@ -64,6 +65,9 @@ class _Client:
 class Load:
     """Runs `wishes` (an iterator) over `clients` connections, in a thread of its own.
 
+    address    of the server, or a list of several: clients are spread over them, and one that is
+               cut off goes on to the next
+
     answers    every answer, and an Answer of status UNKNOWN per request that got none
     exchanges  per request and connection, when `keep_exchanges`
     """
@@ -71,9 +75,9 @@ class Load:
     def __init__(
         self, address, wishes, clients=64, ride_out=True, keep_exchanges=False, retry_busy=True
     ):
-        self.address = address
+        self.addresses = address if isinstance(address, list) else [address]
         self.wishes = iter(wishes)
-        self.clients = [_Client() for _ in range(clients)]
+        self.clients = [_Client(number) for number in range(clients)]
         self.ride_out = ride_out
         self.retry_busy = retry_busy
         self.keep_exchanges = keep_exchanges
@@ -162,7 +166,8 @@ class Load:
         client.socket.setblocking(False)
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.buffer.clear()
-        code = client.socket.connect_ex(self.address)
+        client.connects += 1
+        code = client.socket.connect_ex(self.addresses[client.connects % len(self.addresses)])
         if code not in (0, errno.EINPROGRESS):
             self._unreachable(client)
             return

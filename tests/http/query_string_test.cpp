@@ -81,6 +81,42 @@ TEST(OrderQuery, ReportsABoundedNumberOfMistakes) {
     EXPECT_EQ(query.error().size(), input_errors_max);
 }
 
+TEST(DeadLetterQuery, IsReadAsStrictlyAsABody) {
+    const auto judge_dlq = [](std::string_view raw) {
+        const auto query = parse_dead_letter_query(raw);
+        if (!query) return aloud(query.error());
+        std::string text = "limit=" + std::to_string(query->limit);
+        const auto& filter = query->filter;
+        if (filter.status) text += " status=" + std::string{name(*filter.status)};
+        if (filter.cause) text += " cause=" + std::string{name(*filter.cause)};
+        if (filter.item) text += " item=" + std::string{filter.item->text()};
+        if (filter.consumer) text += " consumer=" + *filter.consumer;
+        if (query->below) text += " below=" + std::to_string(*query->below);
+        return text;
+    };
+
+    const struct {
+        std::string raw;
+        std::string expect;
+        std::string why;
+    } rows[] = {
+        {"", "limit=20", "all of them"},
+        {"status=dead&cause=duplicate&itemId=7&consumer=orders&limit=5&cursor=17",
+         "limit=5 status=dead cause=duplicate item=7 consumer=orders below=17",
+         "everything"},
+        {"status=failed", "/status invalid_choice", "an order's status"},
+        {"cause=Invalid", "/cause invalid_choice", "case matters"},
+        {"itemId=a%20b", "/itemId invalid_id", "no id"},
+        {"limit=101", "/limit out_of_range", "too many"},
+        {"cursor=0", "/cursor invalid_cursor", "none has that id"},
+        {"cursor=17x", "/cursor invalid_cursor", "not ours"},
+        {"cursor=", "/cursor invalid_cursor", "empty"},
+        {"userId=1", "/userId unknown_parameter", "not asked here"},
+    };
+
+    for (const auto& row : rows) EXPECT_EQ(judge_dlq(row.raw), row.expect) << row.why;
+}
+
 TEST(ItemQuery, HoldsAnItemOrNothing) {
     EXPECT_FALSE(parse_item_query("").value());
     EXPECT_EQ(parse_item_query("itemId=7").value()->text(), "7");

@@ -122,7 +122,7 @@ public:
         if (wanted.key) {
             for (std::size_t i = changes_.size(); i-- > 0;) {
                 const Changed& known = changes_[i];
-                if (known.wanted.key != wanted.key || known.after.as_of <= now - key_ttl_) continue;
+                if (known.wanted.key != wanted.key) continue;
                 const domain::StockChange& first = known.wanted.change;
                 const bool same =
                     first.item == change.item && first.operation == change.operation &&

@@ -71,7 +71,14 @@ TEST_F(MetricsTest, HasEveryOutcomeFromTheStart) {
         EXPECT_EQ(value("firstcome_orders_total{outcome=\"" + name + "\"}"), "0") << name;
     }
     for (const char* name :
-         {"accepted", "replayed", "unavailable", "storage_full", "outcome_unknown"}) {
+         {"accepted",
+          "replayed",
+          "unavailable",
+          "storage_full",
+          "rebuilding",
+          "circuit_open",
+          "backlog",
+          "outcome_unknown"}) {
         EXPECT_EQ(value(std::string{"firstcome_orders_total{outcome=\""} + name + "\"}"), "0");
     }
     for (const char* name : {"replayed", "reused", "in_progress"}) {
@@ -88,6 +95,9 @@ TEST_F(MetricsTest, CountsEachOrderUnderItsOutcome) {
     fail(ports::LedgerError::unavailable, 5);
     fail(ports::LedgerError::storage_full, 6);
     fail(ports::LedgerError::outcome_unknown, 7);
+    fail(ports::LedgerError::rebuilding, 8);
+    fail(ports::LedgerError::circuit_open, 9);
+    fail(ports::LedgerError::backlog, 10);
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"accepted\"}"), "3") << "of both lanes";
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"replayed\"}"), "1") << "not accepted twice";
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"sold_out\"}"), "1");
@@ -95,6 +105,9 @@ TEST_F(MetricsTest, CountsEachOrderUnderItsOutcome) {
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"unavailable\"}"), "5");
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"storage_full\"}"), "6");
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"outcome_unknown\"}"), "7");
+    EXPECT_EQ(value("firstcome_orders_total{outcome=\"rebuilding\"}"), "8");
+    EXPECT_EQ(value("firstcome_orders_total{outcome=\"circuit_open\"}"), "9");
+    EXPECT_EQ(value("firstcome_orders_total{outcome=\"backlog\"}"), "10");
     EXPECT_EQ(value("firstcome_idempotency_total{result=\"replayed\"}"), "1");
     EXPECT_EQ(value("firstcome_idempotency_total{result=\"reused\"}"), "1");
     EXPECT_EQ(metrics_.outcomes().front().count, 3U);

@@ -21,8 +21,7 @@ using ports::StoreError;
 Ledger::Ledger(
     Options options, const base::Clock& clock, base::Entropy& entropy, const base::KeyedHash& hash
 )
-    : key_ttl_(options.key_ttl),
-      clock_(clock),
+    : clock_(clock),
       hash_(hash),
       ids_(options.shard, 0, entropy),
       shard_(options.key_ttl, hash, ids_) {}
@@ -68,8 +67,7 @@ std::expected<ports::StockResult, LedgerError> Ledger::change_stock(
     const std::lock_guard lock{mutex_};
     if (change.key) {
         const auto before = changes_.find(*change.key);
-        const auto oldest = clock_.wall() - key_ttl_;
-        if (before != changes_.end() && before->second.figures.as_of > oldest) {
+        if (before != changes_.end()) {
             if (!domain::same_payload(before->second.change, change)) {
                 return domain::StockRejected{.why = domain::StockRejection::idempotency_key_reused};
             }

@@ -64,7 +64,6 @@ private:
         domain::StockFigures figures;
     };
 
-    const std::chrono::seconds key_ttl_;
     const base::Clock& clock_;     // outlives
     const base::KeyedHash& hash_;  // outlives
     domain::OrderIdMaker ids_;

@@ -86,6 +86,8 @@ public:
 
     /// The last entry there is; nothing: the outbox is empty.
     [[nodiscard]] Result<std::optional<Moment>> end();
+    /// Orders that wait.
+    [[nodiscard]] Result<std::uint64_t> pending();
     /// Whether all entries up to this one have left: they are stored.
     [[nodiscard]] Result<bool> has_passed(Moment end);
 

@@ -93,6 +93,18 @@ Result<std::optional<Moment>> OutboxReader::end() {
     return moment;
 }
 
+Result<std::uint64_t> OutboxReader::pending() {
+    const auto first = edge("XRANGE");
+    if (!first) return std::unexpected(first.error());
+    const auto last = edge("XREVRANGE");
+    if (!last) return std::unexpected(last.error());
+    if (!*first || !*last) return 0;
+    const auto oldest = read_entry(bytes_of_entry(**first));
+    const auto newest = read_entry(bytes_of_entry(**last));
+    if (!oldest || !newest) return damaged();
+    return newest->placed_before + newest->events.size() - oldest->placed_before;
+}
+
 Result<bool> OutboxReader::has_passed(Moment end) {
     const auto first = edge("XRANGE");
     if (!first) return std::unexpected(first.error());

@@ -16,7 +16,7 @@ LedgerError error_of(const Failure& failure) {
         case CommandError::refused: break;
     }
     const std::string_view code = failure.code();
-    if (code == "EPOCH") return LedgerError::rebuilding;
+    if (code == "EPOCH" || code == "STALE") return LedgerError::rebuilding;
     if (code == "BACKLOG") return LedgerError::backlog;
     if (code == "OOM" || code == "MISCONF") return LedgerError::storage_full;
     // The leader's conservation check sees it too, and repairs.

@@ -175,7 +175,8 @@ std::expected<void, SqliteError> LaneAudit::check_movements() {
     const std::string_view sql =
         "SELECT i.item_id, i.initial, i.restocked, m.after_initial, m.after_restocked,"
         " m.after_initial + m.after_restocked - m.after_remaining - m.after_sold"
-        " - m.after_compensating FROM items i LEFT JOIN stock_movements m ON m.id ="
+        " - m.after_compensating, i.item_no, m.after_orders"
+        " FROM items i LEFT JOIN stock_movements m ON m.id ="
         " (SELECT max(id) FROM stock_movements WHERE item_id = i.item_id)";
     return each(sql, [this](const Statement& row) {
         if (row.is_null(3)) {
@@ -186,6 +187,16 @@ std::expected<void, SqliteError> LaneAudit::check_movements() {
         }
         if (row.integer(5) != 0) {
             find(fmt::format("item {}: its last stock movement does not add up", row.text(0)));
+        }
+        const auto item = items_.find(row.integer(6));
+        const auto counted = static_cast<domain::Sequence>(row.integer(7));
+        if (item != items_.end() && counted > item->second.last_sequence) {
+            find(fmt::format(
+                "item {} ends with sequence {}, but its last stock movement counted {} orders",
+                row.text(0),
+                item->second.last_sequence,
+                counted
+            ));
         }
     });
 }

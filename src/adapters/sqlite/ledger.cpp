@@ -71,7 +71,11 @@ std::expected<void, LedgerError> Ledger::place(
     const base::MonotonicTime monotonic_now = clock_.monotonic();
     new_orders_.clear();
     base::failpoint("before_decide");
+    constexpr std::size_t ahead = 16;  // orders, as in UserChains
     for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (i + ahead < batch.size() && batch[i + ahead].key) {
+            shard_.prefetch(*batch[i + ahead].key);
+        }
         auto decision = shard_.decide(batch[i], now, monotonic_now);
         if (auto* yes = std::get_if<Granted>(&decision)) {
             yes->order.status = OrderStatus::confirmed;  // told only once it is
@@ -262,6 +266,7 @@ std::expected<ports::StockResult, LedgerError> Ledger::change_stock(const StockC
     return ports::StockChanged{.figures = after};
 }
 
+// Changes are few and their rows are kept for ever, so their keys are too.
 std::expected<std::optional<ports::StockResult>, SqliteError> Ledger::repeated(
     const StockChange& change, const std::string& payload
 ) {
@@ -269,8 +274,6 @@ std::expected<std::optional<ports::StockResult>, SqliteError> Ledger::repeated(
     const auto key_bytes = bytes_of(*change.key);
     Statement& find = statements_.find_movement;
     find.bind(0, std::span<const std::byte>(key_bytes));
-    const auto oldest = clock_.wall() - options_.key_ttl;
-    find.bind(1, std::int64_t{oldest.time_since_epoch().count()});
     auto there = find.step();
     if (!there) return std::unexpected(there.error());
     if (!*there) return std::nullopt;

@@ -104,18 +104,6 @@ private:
         std::uint64_t previous = 0;
     };
 
-    /// Asked once for a whole scan.
-    struct Now {
-        domain::WallTime wall;
-        base::MonotonicTime monotonic;
-    };
-
-    /// A row on its way into memory at start.
-    struct ReadOrder {
-        OrderRow row;
-        std::uint64_t user_hash = 0;
-    };
-
     Ledger(
         Options options,
         Database database,
@@ -129,9 +117,7 @@ private:
     [[nodiscard]] std::expected<void, std::string> recover();
     [[nodiscard]] std::expected<void, std::string> recover_items();
     [[nodiscard]] std::expected<void, std::string> recover_orders();
-    [[nodiscard]] std::expected<void, std::string> recover_order(
-        const ReadOrder& read, std::unordered_set<std::uint64_t>& released, const Now& now
-    );
+    [[nodiscard]] std::expected<void, std::string> compare_with_movements();
     [[nodiscard]] std::expected<std::unordered_set<std::uint64_t>, std::string> released_orders();
 
     [[nodiscard]] std::expected<domain::Outcome, SqliteError> replay(

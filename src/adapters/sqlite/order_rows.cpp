@@ -10,9 +10,12 @@ namespace firstcome::sqlite {
 
 namespace {
 
+// Checksums have 32 bits; no row with this one is whole.
+constexpr std::int64_t impossible_checksum = -1;
+
 // Over every column but itself: SQLite finds a broken page structure, this finds a flipped bit.
-std::uint32_t checksum_of(const OrderRow& row, const base::KeyedHash& hash) {
-    std::array<std::uint64_t, 9> words{
+std::uint32_t checksum_of(const RowView& row, const base::KeyedHash& hash) {
+    const std::array<std::uint64_t, 9> words{
         row.id.high,
         row.id.low,
         static_cast<std::uint64_t>(row.item_no),
@@ -25,7 +28,7 @@ std::uint32_t checksum_of(const OrderRow& row, const base::KeyedHash& hash) {
     };
     std::array<char, sizeof(words)> bytes;
     std::memcpy(bytes.data(), words.data(), sizeof(words));
-    const base::Hash128 full = hash.hash128(row.user.text(), {bytes.data(), bytes.size()});
+    const base::Hash128 full = hash.hash128(row.user, {bytes.data(), bytes.size()});
     return static_cast<std::uint32_t>(full.low);
 }
 
@@ -68,30 +71,62 @@ void bind_row(
     } else {
         insert.bind_null(8);
     }
-    insert.bind(9, std::int64_t{checksum_of(row, hash)});
+    const RowView view{
+        .id = row.id,
+        .user = row.user.text(),
+        .item_no = row.item_no,
+        .quantity = row.quantity,
+        .sequence = row.sequence,
+        .accepted_at = row.accepted_at,
+        .previous = row.previous,
+        .key = row.key,
+        .checksum = 0,
+    };
+    insert.bind(9, std::int64_t{checksum_of(view, hash)});
 }
 
-std::optional<OrderRow> read_row(const Statement& row, const base::KeyedHash& hash) {
-    const auto user = domain::UserId::from(row.text(2));
-    if (!user) return std::nullopt;
-    OrderRow read{
+RowView view_row(const Statement& row) {
+    RowView view{
         .id =
             {.high = static_cast<std::uint64_t>(row.integer(0)),
              .low = static_cast<std::uint64_t>(row.integer(1))},
-        .user = *user,
+        .user = row.text(2),
         .item_no = row.integer(3),
-        .quantity = static_cast<std::int32_t>(row.integer(4)),
+        .quantity = row.integer(4),
         .sequence = static_cast<domain::Sequence>(row.integer(5)),
         .accepted_at = domain::WallTime{std::chrono::milliseconds{row.integer(6)}},
         .previous = static_cast<std::uint64_t>(row.integer(7)),
         .key = std::nullopt,
+        .checksum = row.integer(9),
     };
     if (!row.is_null(8)) {
-        read.key = key_from(row.blob(8));
-        if (!read.key) return std::nullopt;
+        view.key = key_from(row.blob(8));
+        if (!view.key) view.checksum = impossible_checksum;
     }
-    if (std::int64_t{checksum_of(read, hash)} != row.integer(9)) return std::nullopt;
-    return read;
+    return view;
+}
+
+bool is_whole(const RowView& row, const base::KeyedHash& hash) {
+    if (row.user.empty() || row.user.size() > domain::UserId::size_max) return false;
+    if (row.quantity != static_cast<std::int32_t>(row.quantity)) return false;
+    return std::int64_t{checksum_of(row, hash)} == row.checksum;
+}
+
+std::optional<OrderRow> read_row(const Statement& row, const base::KeyedHash& hash) {
+    const RowView view = view_row(row);
+    if (!is_whole(view, hash)) return std::nullopt;
+    const auto user = domain::UserId::from(view.user);
+    if (!user) return std::nullopt;
+    return OrderRow{
+        .id = view.id,
+        .user = *user,
+        .item_no = view.item_no,
+        .quantity = static_cast<std::int32_t>(view.quantity),
+        .sequence = view.sequence,
+        .accepted_at = view.accepted_at,
+        .previous = view.previous,
+        .key = view.key,
+    };
 }
 
 }  // namespace firstcome::sqlite

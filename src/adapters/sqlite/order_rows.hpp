@@ -25,7 +25,20 @@ struct OrderRow {
     std::optional<domain::KeyHash> key;
 };
 
-/// The columns in the order `read_row` expects, without a trailing comma.
+/// The same as it stands in the file, unchecked; `user` is good as long as what it was read from.
+struct RowView {
+    domain::OrderId id;
+    std::string_view user;
+    std::int64_t item_no = 0;
+    std::int64_t quantity = 0;
+    domain::Sequence sequence = 0;
+    domain::WallTime accepted_at;
+    std::uint64_t previous = 0;
+    std::optional<domain::KeyHash> key;
+    std::int64_t checksum = 0;
+};
+
+/// The columns in the order `view_row` and `read_row` expect, without a trailing comma.
 inline constexpr std::string_view order_columns =
     "o.id, o.random, o.user, o.item, o.quantity, o.sequence, o.accepted_at, o.previous, o.key,"
     " o.checksum";
@@ -41,6 +54,11 @@ void bind_row(
     const base::KeyedHash& hash,
     std::array<std::byte, 16>& key_bytes
 );
+
+[[nodiscard]] RowView view_row(const Statement& row);
+
+/// Whether the row is one that we wrote, byte for byte.
+[[nodiscard]] bool is_whole(const RowView& row, const base::KeyedHash& hash);
 
 /// Nothing: the row's checksum or form is wrong, so the file is damaged.
 [[nodiscard]] std::optional<OrderRow> read_row(const Statement& row, const base::KeyedHash& hash);

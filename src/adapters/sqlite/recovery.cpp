@@ -1,13 +1,15 @@
 // src/adapters/sqlite/recovery.cpp - the start: read once, rebuild memory, assert invariants
+#include "adapters/sqlite/damage.hpp"
 #include "adapters/sqlite/ledger.hpp"
 #include "adapters/sqlite/log_check.hpp"
+#include "adapters/sqlite/order_scan.hpp"
+#include "adapters/sqlite/rebuild.hpp"
 #include "base/assert.hpp"
 #include "telemetry/log.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <future>
 #include <utility>
 
@@ -17,21 +19,6 @@ namespace {
 
 constexpr std::size_t log_bytes_per_page = 4096 + 24;  // with the frame's header
 constexpr std::size_t log_bytes_ahead_max = std::size_t{17} << 20U;
-constexpr std::uint64_t progress_every = 1'000'000;  // orders
-
-std::string damaged(const std::string& what) {
-    return fmt::format(
-        "the data is damaged: {}. Nothing was changed and nothing is sold from it. Keep the"
-        " directory as it is, run `firstcome audit` on a copy of it for the whole list, and restore"
-        " the newest backup",
-        what
-    );
-}
-
-std::string read_failed(const SqliteError& error) {
-    if (error.kind == SqliteError::Kind::corrupt) return damaged(error.text);
-    return fmt::format("cannot read the data: {}", error.text);
-}
 
 // Reading all rows in order never uses what a look-up by id goes by; this finds damage there too.
 std::expected<void, std::string> check_structure(const std::string& file) {
@@ -85,7 +72,7 @@ std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
     const std::string_view find_movement =
         "SELECT payload, at, after_initial, after_restocked, after_remaining, after_sold,"
         " after_compensating, after_orders, after_opens_at, after_closes_at, after_per_user_limit"
-        " FROM stock_movements WHERE key = ? AND at > ? ORDER BY id DESC LIMIT 1";
+        " FROM stock_movements WHERE key = ? ORDER BY id DESC LIMIT 1";
     const std::string_view texts[] = {
         insert_order,
         find_order,
@@ -179,6 +166,7 @@ Ledger::Ledger(
 std::expected<void, std::string> Ledger::recover() {
     if (auto items = recover_items(); !items) return items;
     if (auto orders = recover_orders(); !orders) return orders;
+    if (auto counted = compare_with_movements(); !counted) return counted;
     for (const auto& [item, number] : item_numbers_) {
         const domain::Sale* sale = shard_.sale(item);
         FC_ASSERT(sale->figures().drift() == 0);
@@ -221,77 +209,54 @@ std::expected<void, std::string> Ledger::recover_items() {
     }
 }
 
-// One scan in key order checks everything a row can tell: its checksum, its place in the item's
-// line, its place in the user's chain, and that the item's stock covers it. Rows are admitted a few
-// steps after they were read, since their places in memory have to be fetched first.
 std::expected<void, std::string> Ledger::recover_orders() {
     auto released = released_orders();
     if (!released) return std::unexpected(released.error());
-    auto orders =
-        database_.prepare(fmt::format("SELECT {} FROM orders o ORDER BY o.id", order_columns));
-    if (!orders) return std::unexpected(read_failed(orders.error()));
-    const Now now{.wall = clock_.wall(), .monotonic = clock_.monotonic()};
-    std::array<ReadOrder, 32> ahead;
-    std::uint64_t read = 0;
-    const auto admit = [&](std::uint64_t number) {
-        return recover_order(ahead[number % ahead.size()], *released, now);
+    Rebuild::Options options{
+        .sales = {},
+        .released = std::move(*released),
+        .key_ttl = options_.key_ttl,
+        .now = clock_.wall(),
+        .monotonic_now = clock_.monotonic(),
     };
-    while (true) {
-        auto there = orders->step();
-        if (!there) return std::unexpected(read_failed(there.error()));
-        if (!*there) break;
-        const auto row = read_row(*orders, hash_);
-        if (!row) {
-            const auto id = static_cast<std::uint64_t>(orders->integer(0));
-            return std::unexpected(damaged(fmt::format("the row of order {:016x} is changed", id)));
-        }
-        if (read >= ahead.size()) {
-            if (auto admitted = admit(read); !admitted) return admitted;
-        }
-        ReadOrder& next = ahead[read % ahead.size()];
-        next = {.row = *row, .user_hash = shard_.hash_of(row->user)};
-        chains_.prefetch(next.user_hash);
-        if (row->key) shard_.prefetch(*row->key);
-        if (++read % progress_every == 0) options_.progress(read);
+    options.sales.resize(item_ids_.size());
+    for (const auto& [number, item] : item_ids_) {
+        options.sales[static_cast<std::size_t>(number - 1)] = shard_.sale(item);
     }
-    for (std::uint64_t i = read > ahead.size() ? read - ahead.size() : 0; i < read; ++i) {
-        if (auto admitted = admit(i); !admitted) return admitted;
-    }
-    orders_recovered_ = read;
-    if (!released->empty()) return std::unexpected(damaged("a release of no known order"));
-    return {};
+    Rebuild rebuild{std::move(options), shard_, chains_, hash_};
+    auto read = scan_orders(
+        database_,
+        [&rebuild](std::span<const RowView> rows) { return rebuild.take(rows); },
+        options_.progress
+    );
+    if (!read) return std::unexpected(read.error());
+    orders_recovered_ = *read;
+    return rebuild.finish();
 }
 
-std::expected<void, std::string> Ledger::recover_order(
-    const ReadOrder& read, std::unordered_set<std::uint64_t>& released, const Now& now
-) {
-    const OrderRow& row = read.row;
-    const std::uint64_t id = row.id.high;
-    const auto item = item_ids_.find(row.item_no);
-    if (item == item_ids_.end()) {
-        return std::unexpected(damaged(fmt::format("order {} has no item", row.id.text())));
-    }
-    if (row.previous != chains_.newest(read.user_hash)) {
-        return std::unexpected(
-            damaged(fmt::format("an order of the same user before {} is missing", row.id.text()))
+// Nothing in the log points to its newest orders; but each change of stock wrote down how many
+// there were.
+std::expected<void, std::string> Ledger::compare_with_movements() {
+    auto movements =
+        database_.prepare("SELECT item_id, max(after_orders) FROM stock_movements GROUP BY item_id"
         );
-    }
-    const bool was_released = !released.empty() && released.erase(id) > 0;
-    const domain::Units units = was_released ? 0 : row.quantity;
-    if (!shard_.sale(item->second)->replay(read.user_hash, units, row.sequence)) {
+    if (!movements) return std::unexpected(read_failed(movements.error()));
+    while (true) {
+        auto there = movements->step();
+        if (!there) return std::unexpected(read_failed(there.error()));
+        if (!*there) return {};
+        const auto item = domain::ItemId::from(movements->text(0));
+        const domain::Sale* sale = item ? shard_.sale(*item) : nullptr;
+        const auto counted = static_cast<domain::Sequence>(movements->integer(1));
+        const domain::Sequence found = sale == nullptr ? 0 : sale->figures().orders;
+        if (sale != nullptr && counted <= found) continue;
         return std::unexpected(damaged(fmt::format(
-            "order {} has sequence {} of item {}, which does not follow, or is more than the stock",
-            row.id.text(),
-            row.sequence,
-            item->second.text()
+            "item {} has {} orders, but a change of its stock counted {}",
+            movements->text(0),
+            found,
+            counted
         )));
     }
-    const UserChains::Link link{.user_hash = read.user_hash, .order_high = id};
-    chains_.publish({&link, 1});
-    if (row.key) {
-        shard_.remember(*row.key, id, now.wall - row.accepted_at, now.monotonic);
-    }
-    return {};
 }
 
 std::expected<std::unordered_set<std::uint64_t>, std::string> Ledger::released_orders() {

@@ -31,20 +31,41 @@ public:
     /// Fills in `order_high` of each link with the user's newest order.
     void newest(std::span<Link> links) const {
         const std::lock_guard lock{mutex_};
-        for (Link& link : links) {
-            const std::uint64_t* high = newest_.find(link.user_hash);
-            link.order_high = high == nullptr ? 0 : *high;
+        for (std::size_t i = 0; i < links.size(); ++i) {
+            if (i + ahead < links.size()) newest_.prefetch(links[i + ahead].user_hash);
+            const std::uint64_t* high = newest_.find(links[i].user_hash);
+            links[i].order_high = high == nullptr ? 0 : *high;
         }
     }
 
     /// From now on each of these is its user's newest; of two of one user the later counts.
     void publish(std::span<const Link> links) {
         const std::lock_guard lock{mutex_};
-        for (const Link& link : links) newest_.find_or_add(link.user_hash) = link.order_high;
+        for (std::size_t i = 0; i < links.size(); ++i) {
+            if (i + ahead < links.size()) newest_.prefetch(links[i + ahead].user_hash);
+            newest_.find_or_add(links[i].user_hash) = links[i].order_high;
+        }
     }
 
-    /// Soon asked for. Thread: the lane, while nobody else writes
-    void prefetch(std::uint64_t user_hash) const { newest_.prefetch(user_hash); }
+    /// An order of the file, and the one it names as its user's before.
+    struct Step {
+        std::uint64_t user_hash = 0;
+        std::uint64_t order_high = 0;
+        std::uint64_t previous = 0;
+    };
+
+    /// For the start: makes each of these its user's newest, in turn. The first that does not name
+    /// the newest before it is returned, and nothing behind it was done; nullptr: all were.
+    [[nodiscard]] const Step* extend(std::span<const Step> steps) {
+        const std::lock_guard lock{mutex_};
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            if (i + ahead < steps.size()) newest_.prefetch(steps[i + ahead].user_hash);
+            std::uint64_t& newest = newest_.find_or_add(steps[i].user_hash);
+            if (newest != steps[i].previous) return &steps[i];
+            newest = steps[i].order_high;
+        }
+        return nullptr;
+    }
 
     [[nodiscard]] std::size_t memory_bytes() const {
         const std::lock_guard lock{mutex_};
@@ -52,6 +73,9 @@ public:
     }
 
 private:
+    // So many entries early a place is fetched: longer than memory takes, short enough to stay.
+    static constexpr std::size_t ahead = 16;
+
     mutable std::mutex mutex_;
     base::FlatTable<std::uint64_t> newest_;
 };

@@ -138,6 +138,7 @@ TEST_F(RedisConservation, SaysWhenItCannotLook) {
     shop.truth.fail_with(ports::RecordError::unavailable);
     EXPECT_EQ(node->conservation.check().error(), ports::LedgerError::unavailable);
     shop.truth.fail_with(std::nullopt);
+    shop.clock.pass(1s);  // a no is not asked again at once
     shop.cli({"FLUSHALL"});
     EXPECT_EQ(node->conservation.check().error(), ports::LedgerError::rebuilding);
 }

@@ -176,7 +176,11 @@ TEST_F(RedisRebuild, UnitsGoBackOnceWhereverAReleaseStopped) {
             // Released, and then the node died before it could say so.
             ShardCalls calls{{}, 0, node->leader, node->record, shop.clock};
             EXPECT_TRUE(
-                calls.eval(scripts().release, {bytes_of(order), "shoe", "ann", std::to_string(4)})
+                calls
+                    .eval(
+                        scripts().release,
+                        {bytes_of(order), "shoe", "ann", std::to_string(4), calls.life()->number}
+                    )
                     .has_value()
             );
         }

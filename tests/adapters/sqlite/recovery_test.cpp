@@ -1,5 +1,6 @@
 // tests/adapters/sqlite/recovery_test.cpp - a start finds all that was accepted, or says what is
 // damaged
+#include "adapters/sqlite/audit.hpp"
 #include "adapters/sqlite/order_rows.hpp"
 #include "tests/adapters/sqlite/world.hpp"
 #include "tests/support/orders.hpp"
@@ -15,6 +16,7 @@
 namespace firstcome::test {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
 
 class Recovery : public ::testing::Test {
@@ -66,6 +68,7 @@ TEST_F(Recovery, NamesEachKindOfDamage) {
         {"UPDATE orders SET user = '' " + shoe_2, "is changed"},
         {"UPDATE orders SET item = 2 " + shoe_2, "is changed"},
         {"UPDATE orders SET quantity = quantity + 1 " + shoe_2, "is changed"},
+        {"UPDATE orders SET quantity = quantity + 4294967296 " + shoe_2, "is changed"},
         {"UPDATE orders SET sequence = 7 " + shoe_2, "is changed"},
         {"UPDATE orders SET accepted_at = accepted_at + 1 " + shoe_2, "is changed"},
         {"UPDATE orders SET previous = previous + 1 " + shoe_2, "is changed"},
@@ -116,6 +119,21 @@ TEST_F(Recovery, FindsAWholeRowInTheWrongPlaceOfTheLine) {
         ASSERT_TRUE(insert->run().has_value());
     }
     EXPECT_THAT(opening(spoilt), HasSubstr("has sequence 4 of item shoe, which does not follow"));
+}
+
+TEST_F(Recovery, MissesTheNewestOrderOnceAStockChangeCountedIt) {
+    SqliteWorld spoilt;
+    sell(spoilt);
+    set(spoilt, "shoe", 20);
+    spoilt.restart();
+    spoilt.close();
+    spoilt.sql("DELETE FROM orders WHERE item = 1 AND sequence = 5");
+    EXPECT_THAT(
+        opening(spoilt), HasSubstr("item shoe has 4 orders, but a change of its stock counted 5")
+    );
+    const auto report = sqlite::audit(spoilt.path(), [](std::uint64_t) {});
+    ASSERT_TRUE(report.has_value()) << report.error();
+    EXPECT_THAT(report->findings, Contains(HasSubstr("its last stock movement counted 5 orders")));
 }
 
 // What the chains cannot see: nothing points to the newest order of an item that is also its

@@ -1,11 +1,11 @@
-// src/wiring.hpp - builds all objects in order of life; the only place that knows every layer
+// src/wiring/serve.hpp - the service from start to end; only wiring/ knows every layer
 #pragma once
 
 #include "config/config.hpp"
 
 #include <string>
 
-namespace firstcome {
+namespace firstcome::wiring {
 
 struct ServeOptions {
     bool demo = false;       ///< make the item `demo` when there is none
@@ -18,4 +18,4 @@ struct ServeOptions {
 /// Thread   main, with SIGTERM, SIGINT and SIGHUP blocked
 [[nodiscard]] int serve(const config::Config& config, const ServeOptions& options);
 
-}  // namespace firstcome
+}  // namespace firstcome::wiring

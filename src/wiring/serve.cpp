@@ -1,9 +1,6 @@
-// src/wiring.cpp - builds all objects in order of life; the only place that knows every layer
-#include "wiring.hpp"
+// src/wiring/serve.cpp - builds all objects in order of life, and takes them down again
+#include "wiring/serve.hpp"
 
-#include "adapters/sqlite/data_dir.hpp"
-#include "adapters/sqlite/ledger.hpp"
-#include "adapters/sqlite/store.hpp"
 #include "app/find_order.hpp"
 #include "app/order_lane.hpp"
 #include "app/place_order.hpp"
@@ -18,10 +15,12 @@
 #include "http/server.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
+#include "wiring/backend.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <expected>
@@ -35,7 +34,7 @@
 #include <utility>
 #include <vector>
 
-namespace firstcome {
+namespace firstcome::wiring {
 
 namespace {
 
@@ -45,14 +44,10 @@ constexpr std::chrono::seconds stuck_after{5};
 constexpr std::size_t read_queue_capacity = 4096;  // reads that may wait, per reader thread
 constexpr std::string_view demo_item = "demo";
 constexpr domain::Units demo_units = 100;
+constexpr std::chrono::seconds demo_patience{15};  // for a shard that is still being rebuilt
+constexpr milliseconds demo_pause{200};
 
 constexpr int exit_stopped_by_fault = 70;  // EX_SOFTWARE: a supervisor should start us again
-
-[[noreturn]] void stop_at_once(std::string_view why) {
-    log::error(why);
-    log::stop();
-    std::_Exit(exit_stopped_by_fault);
-}
 
 unsigned io_threads_of(const config::Config& config) {
     if (config.server.io_threads > 0) return config.server.io_threads;
@@ -81,7 +76,7 @@ http::ApiOptions api_options(const config::Config& config) {
         .order_body_max = config.server.body_max_bytes,
         .batch_body_max = config.server.batch_body_max_bytes,
         .version = std::string(cli::version()),
-        .mode = "embedded",
+        .mode = config.mode == config::Mode::embedded ? "embedded" : "distributed",
     };
 }
 
@@ -132,21 +127,21 @@ private:
     sigset_t watched_{};
 };
 
-/// The embedded service: built in the order of the members, taken down in reverse.
+/// The service: built in the order of the members, taken down in reverse.
 class Service {
 public:
-    Service(const config::Config& config, sqlite::DataDir dir)
+    explicit Service(const config::Config& config)
         : config_(config),
-          dir_(std::move(dir)),
-          hash_(dir_.secret()),
           api_options_(api_options(config)),
           metrics_(
-              dir_.lanes(), {.version = api_options_.version, .mode = api_options_.mode}, clock_
-          ) {}
+              config.lane.count,
+              {.version = api_options_.version, .mode = api_options_.mode},
+              clock_
+          ),
+          backend_(make_backend()) {}
 
     [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
     [[nodiscard]] int drain();
-    void rest();
 
     [[nodiscard]] std::string address() const {
         config::Endpoint bound = config_.server.listen;
@@ -155,24 +150,22 @@ public:
     }
 
 private:
-    [[nodiscard]] std::expected<void, std::string> open_ledgers();
-    [[nodiscard]] std::expected<void, std::string> open_readers();
+    [[nodiscard]] std::unique_ptr<Backend> make_backend();
+    [[nodiscard]] std::expected<void, std::string> open_lanes();
+    [[nodiscard]] std::expected<void, std::string> start_lanes();
     [[nodiscard]] std::expected<void, std::string> make_demo_item();
-    void open_lanes();
     [[nodiscard]] std::expected<void, std::string> open_front();
     [[nodiscard]] std::vector<std::string> stuck() const;
     [[nodiscard]] http::App make_app();
 
     const config::Config& config_;
     base::SystemClock clock_;
-    base::SystemEntropy entropy_;  // main's; each ledger has its own
-    sqlite::DataDir dir_;
-    base::KeyedHash hash_;
+    base::SystemEntropy entropy_;  // main's
     http::ApiOptions api_options_;
     app::ServiceState state_;
     telemetry::Metrics metrics_;
-    std::vector<std::unique_ptr<base::SystemEntropy>> lane_entropy_;
-    std::vector<std::unique_ptr<sqlite::Ledger>> ledgers_;
+    std::atomic<domain::Units> drift_{0};  // as the last conservation check found it
+    std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
     std::unique_ptr<http::AdminToken> admin_token_;
     // The lanes' sinks are the server's io threads; so the lanes are drained before it goes.
@@ -185,90 +178,80 @@ private:
     std::unique_ptr<http::PlaceOrderEndpoint> place_endpoint_;
 };
 
+std::unique_ptr<Backend> Service::make_backend() {
+    if (config_.mode == config::Mode::embedded) return make_embedded(config_, clock_);
+    return make_distributed(config_, clock_, [this](domain::Units off) { drift_.store(off); });
+}
+
 std::expected<void, std::string> Service::start(const ServeOptions& options) {
+    if (auto opened = backend_->open(); !opened) return opened;
     auto token = http::load_or_create_admin_token(config_.admin_token_file(), entropy_);
     if (!token) return std::unexpected(token.error().text);
     admin_token_ = std::make_unique<http::AdminToken>(std::move(*token));
-    if (auto opened = open_ledgers(); !opened) return opened;
+    if (auto opened = open_lanes(); !opened) return opened;
+    if (auto started = start_lanes(); !started) return started;
     if (options.demo) {
         if (auto made = make_demo_item(); !made) return made;
     }
-    if (auto opened = open_readers(); !opened) return opened;
-    open_lanes();
-    if (auto marked = dir_.mark_running(); !marked) return marked;
     if (auto opened = open_front(); !opened) return opened;
     state_.serve();
     return {};
 }
 
-std::expected<void, std::string> Service::open_ledgers() {
-    const auto started = clock_.monotonic();
-    std::uint64_t orders = 0;
-    for (std::size_t lane = 0; lane < dir_.lanes(); ++lane) {
-        lane_entropy_.push_back(std::make_unique<base::SystemEntropy>());
-        sqlite::Ledger::Options options;
-        options.lane = lane;
-        options.key_ttl = std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
-        options.fatal = stop_at_once;
-        options.progress = [lane](std::uint64_t read) {
-            log::info("recovering", {{"lane", lane}, {"orders", read}});
+std::expected<void, std::string> Service::open_lanes() {
+    std::vector<app::OrderLane*> lanes;
+    std::vector<app::StockDesk::Shard> shards;
+    for (ports::OrderLedger* ledger : backend_->ledgers()) {
+        const app::LaneOptions options{
+            .shard = static_cast<unsigned>(lanes.size()),
+            .queue_capacity = config_.lane.queue_capacity,
+            .batch_size_max = config_.lane.batch_size_max,
         };
-        auto ledger =
-            sqlite::Ledger::open(std::move(options), dir_, clock_, *lane_entropy_.back(), hash_);
-        if (!ledger) return std::unexpected(ledger.error());
-        orders += (*ledger)->orders_recovered();
-        ledgers_.push_back(std::move(*ledger));
+        lanes_.push_back(std::make_unique<app::OrderLane>(options, *ledger, clock_, metrics_));
+        lanes.push_back(lanes_.back().get());
+        shards.push_back({.lane = lanes.back(), .ledger = ledger});
     }
-    const auto took = std::chrono::duration_cast<milliseconds>(clock_.monotonic() - started);
-    log::info("recovered", {{"orders", orders}, {"ms", took.count()}});
+    place_order_ = std::make_unique<app::PlaceOrder>(std::move(lanes));
+    stock_desk_ = std::make_unique<app::StockDesk>(std::move(shards));
+    auto stores = backend_->open_stores();
+    if (!stores) return std::unexpected(std::move(stores.error()));
+    find_order_ = std::make_unique<app::FindOrder>(std::move(*stores), read_queue_capacity);
     return {};
 }
 
+std::expected<void, std::string> Service::start_lanes() {
+    find_order_->start();
+    std::vector<app::OrderLane*> lanes;
+    for (const auto& lane : lanes_) {
+        lane->start();
+        lanes.push_back(lane.get());
+    }
+    return backend_->start(lanes);
+}
+
+// On the item's lane, as any change: in distributed mode the shard may not be open yet.
 std::expected<void, std::string> Service::make_demo_item() {
     domain::StockChange change;
     change.item = *domain::ItemId::from(demo_item);
     change.quantity = demo_units;
     change.who = "serve --demo";
     change.reason = "demo item";
-    const unsigned shard = app::shard_of(change.item, ledgers_.size());
-    if (ledgers_[shard]->stock(change.item)) return {};
-    if (!ledgers_[shard]->change_stock(change)) {
-        return std::unexpected("could not make the demo item; the log says why");
+    const auto give_up = clock_.monotonic() + demo_patience;
+    while (!stock_desk_->stock(change.item)) {
+        auto promised = std::make_shared<std::promise<bool>>();
+        auto done = promised->get_future();
+        const bool asked = stock_desk_->change(change, [promised](const app::StockReply& reply) {
+            promised->set_value(reply.has_value());
+        });
+        if (asked && done.get()) break;
+        if (clock_.monotonic() > give_up) {
+            return std::unexpected("could not make the demo item; the log says why");
+        }
+        std::promise<void> never;
+        (void)never.get_future().wait_for(demo_pause);
     }
-    log::info("made a demo item", {{"item", demo_item}, {"units", demo_units}});
+    log::info("there is a demo item", {{"item", demo_item}});
     return {};
-}
-
-std::expected<void, std::string> Service::open_readers() {
-    std::vector<std::unique_ptr<ports::OrderStore>> stores;
-    for (unsigned reader = 0; reader < config_.read.threads; ++reader) {
-        std::vector<const sqlite::UserChains*> chains;
-        for (const auto& ledger : ledgers_) chains.push_back(&ledger->chains());
-        auto store = sqlite::Store::open(dir_, std::move(chains), hash_);
-        if (!store) return std::unexpected(store.error());
-        stores.push_back(std::move(*store));
-    }
-    find_order_ = std::make_unique<app::FindOrder>(std::move(stores), read_queue_capacity);
-    return {};
-}
-
-void Service::open_lanes() {
-    std::vector<app::OrderLane*> lanes;
-    std::vector<app::StockDesk::Shard> shards;
-    for (std::size_t shard = 0; shard < ledgers_.size(); ++shard) {
-        const app::LaneOptions options{
-            .shard = static_cast<unsigned>(shard),
-            .queue_capacity = config_.lane.queue_capacity,
-            .batch_size_max = config_.lane.batch_size_max,
-        };
-        lanes_.push_back(
-            std::make_unique<app::OrderLane>(options, *ledgers_[shard], clock_, metrics_)
-        );
-        lanes.push_back(lanes_.back().get());
-        shards.push_back({.lane = lanes.back(), .ledger = ledgers_[shard].get()});
-    }
-    place_order_ = std::make_unique<app::PlaceOrder>(std::move(lanes));
-    stock_desk_ = std::make_unique<app::StockDesk>(std::move(shards));
 }
 
 std::expected<void, std::string> Service::open_front() {
@@ -286,9 +269,8 @@ std::expected<void, std::string> Service::open_front() {
             },
         .orders_shed = [this] { return place_order_->shed_count(); },
         .http = [this] { return http_stats(*server_, *router_); },
+        .breakers = [this] { return backend_->breakers().breakers(); },
     });
-    find_order_->start();
-    for (const auto& lane : lanes_) lane->start();
     return server_->start();
 }
 
@@ -298,9 +280,10 @@ http::App Service::make_app() {
         .place_order = *place_order_,
         .find_order = *find_order_,
         .stock_desk = *stock_desk_,
-        .hash = hash_,
+        .hash = backend_->hash(),
         .admin_token = *admin_token_,
         .state = state_,
+        .dead_letters = backend_->desk(),
         .metrics_text = [this] { return metrics_.scrape(); },
         .metrics_content_type = telemetry::Metrics::content_type,
         .recent_rates =
@@ -327,6 +310,7 @@ http::App Service::make_app() {
             },
         .stuck = [this] { return stuck(); },
         .invariant_violated = [this] { metrics_.invariant_violated(); },
+        .breakers = &backend_->breakers(),
     };
 }
 
@@ -354,6 +338,7 @@ int Service::drain() {
     server_->stop_accepting();
     const std::size_t cut = server_->finish(clock_.monotonic() + config_.shutdown.in_flight);
     place_order_->drain();
+    const auto drain_by = clock_.monotonic() + config_.shutdown.drain;
     auto drained = std::async(std::launch::async, [this] {
         for (const auto& lane : lanes_) lane->close_and_drain();
     });
@@ -367,24 +352,15 @@ int Service::drain() {
         log::stop();
         std::_Exit(1);
     }
+    const std::uint64_t events = backend_->drain(drain_by);
     find_order_->close_and_drain();
-    rest();
-    if (cut > 0) log::warn("connections were cut with requests in flight", {{"connections", cut}});
-    log::info("stopped", {{"connections_cut", cut}, {"orders_pending", 0}});
-    return cut == 0 ? 0 : 1;
-}
-
-// The orders are durable already; this only makes the next start quicker and the files plain.
-void Service::rest() {
     find_order_.reset();
-    for (const auto& ledger : ledgers_) {
-        if (auto rested = ledger->rest(); !rested) {
-            return log::warn("a log was left for the next start", {{"reason", rested.error()}});
-        }
-    }
-    if (auto marked = dir_.mark_stopped(); !marked) {
-        log::warn("the next start will look for logs", {{"reason", marked.error()}});
-    }
+    backend_->rest();
+    if (cut > 0) log::warn("connections were cut with requests in flight", {{"connections", cut}});
+    log::info(
+        "stopped", {{"connections_cut", cut}, {"orders_pending", 0}, {"events_pending", events}}
+    );
+    return cut == 0 && events == 0 ? 0 : 1;
 }
 
 std::expected<void, std::string> write_ready_file(
@@ -403,6 +379,12 @@ std::expected<void, std::string> write_ready_file(
 
 }  // namespace
 
+void stop_at_once(std::string_view why) {
+    log::error(why);
+    log::stop();
+    std::_Exit(exit_stopped_by_fault);
+}
+
 int serve(const config::Config& config, const ServeOptions& options) {
     const auto fail = [](const std::string& why) {
         log::error("cannot start", {{"reason", why}});
@@ -415,16 +397,13 @@ int serve(const config::Config& config, const ServeOptions& options) {
     // A write beyond the file size limit is to be an error of that write, not the end of us.
     ::signal(SIGXFSZ, SIG_IGN);
     ::signal(SIGPIPE, SIG_IGN);
-    base::SystemEntropy entropy;
-    auto dir = sqlite::DataDir::open(config.data.dir, config.lane.count, entropy);
-    if (!dir) return fail(dir.error());
-    Service service{config, std::move(*dir)};
+    Service service{config};
     if (auto started = service.start(options); !started) return fail(started.error());
     log::info(
         "listening",
         {{"address", service.address()},
          {"url", "http://" + service.address()},
-         {"mode", "embedded"},
+         {"mode", config.mode == config::Mode::embedded ? "embedded" : "distributed"},
          {"data", config.data.dir},
          {"version", cli::version()}}
     );
@@ -441,4 +420,4 @@ int serve(const config::Config& config, const ServeOptions& options) {
     return exit_code;
 }
 
-}  // namespace firstcome
+}  // namespace firstcome::wiring

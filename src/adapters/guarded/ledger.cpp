@@ -1,0 +1,67 @@
+// src/adapters/guarded/ledger.cpp - asks the breaker first, and tells it how it went
+#include "adapters/guarded/ledger.hpp"
+
+#include "base/assert.hpp"
+
+namespace firstcome::guarded {
+
+using ports::LedgerError;
+
+bool counts_as_failure(LedgerError error) {
+    switch (error) {
+        case LedgerError::unavailable:
+        case LedgerError::outcome_unknown: return true;
+        // The server answered, and quickly. A breaker that opened on these would go on refusing
+        // for up to half a minute after room was made, the memory rebuilt, the backlog stored; and
+        // buyers and operators would read "breaker open" in place of the reason.
+        case LedgerError::storage_full:
+        case LedgerError::rebuilding:
+        case LedgerError::backlog:
+        case LedgerError::circuit_open: return false;
+    }
+    FC_UNREACHABLE();
+}
+
+std::expected<void, LedgerError> Ledger::place(
+    std::span<const domain::OrderRequest> batch, std::span<domain::Outcome> outcomes
+) {
+    auto permit = breaker_.try_acquire(clock_.monotonic());
+    if (!permit) return std::unexpected(LedgerError::circuit_open);
+    const auto placed = inner_.place(batch, outcomes);
+    if (!placed && counts_as_failure(placed.error())) {
+        permit->fail(clock_.monotonic());
+    } else {
+        permit->succeed(clock_.monotonic());
+    }
+    return placed;
+}
+
+std::expected<ports::StockResult, LedgerError> Ledger::change_stock(
+    const domain::StockChange& change
+) {
+    auto permit = breaker_.try_acquire(clock_.monotonic());
+    if (!permit) return std::unexpected(LedgerError::circuit_open);
+    auto changed = inner_.change_stock(change);
+    permit->cancel(clock_.monotonic());
+    return changed;
+}
+
+std::expected<ports::Release, LedgerError> Ledger::release(
+    domain::OrderId order, std::string_view reason
+) {
+    auto permit = breaker_.try_acquire(clock_.monotonic());
+    if (!permit) return std::unexpected(LedgerError::circuit_open);
+    const auto released = inner_.release(order, reason);
+    permit->cancel(clock_.monotonic());
+    return released;
+}
+
+std::optional<domain::StockFigures> Ledger::stock(const domain::ItemId& item) const {
+    return inner_.stock(item);
+}
+
+std::vector<domain::StockFigures> Ledger::all_stock() const {
+    return inner_.all_stock();
+}
+
+}  // namespace firstcome::guarded

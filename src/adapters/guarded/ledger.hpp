@@ -1,0 +1,46 @@
+// src/adapters/guarded/ledger.hpp - a circuit breaker around any ledger
+#pragma once
+
+#include "base/time.hpp"
+#include "ports/order_ledger.hpp"
+#include "resilience/circuit_breaker.hpp"
+
+namespace firstcome::guarded {
+
+/// While the breaker is open every write answers circuit_open at once and nothing is decided; stock
+/// is still shown, as last known.
+///
+/// Batches alone tell how the ledger is. A stock change or a release may wait for what stands
+/// behind it (PostgreSQL, a row's lock), so the breaker stops them but does not learn from them.
+///
+/// Thread   as the ledger inside; the breaker may be shared
+class Ledger final : public ports::OrderLedger {
+public:
+    /// All three outlive this.
+    Ledger(ports::OrderLedger& inner, resilience::CircuitBreaker& breaker, const base::Clock& clock)
+        : inner_(inner), breaker_(breaker), clock_(clock) {}
+
+    [[nodiscard]] std::expected<void, ports::LedgerError> place(
+        std::span<const domain::OrderRequest> batch, std::span<domain::Outcome> outcomes
+    ) override;
+    [[nodiscard]] std::expected<ports::StockResult, ports::LedgerError> change_stock(
+        const domain::StockChange& change
+    ) override;
+    [[nodiscard]] std::expected<ports::Release, ports::LedgerError> release(
+        domain::OrderId order, std::string_view reason
+    ) override;
+    [[nodiscard]] std::optional<domain::StockFigures> stock(const domain::ItemId& item
+    ) const override;
+    [[nodiscard]] std::vector<domain::StockFigures> all_stock() const override;
+
+private:
+    ports::OrderLedger& inner_;
+    resilience::CircuitBreaker& breaker_;
+    const base::Clock& clock_;
+};
+
+/// Whether the error tells that the ledger cannot be reached or does not answer in time. The others
+/// are its answers: asking less would not make them go away, and would hide them.
+[[nodiscard]] bool counts_as_failure(ports::LedgerError error);
+
+}  // namespace firstcome::guarded

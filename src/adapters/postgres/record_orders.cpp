@@ -1,0 +1,155 @@
+// src/adapters/postgres/record_orders.cpp - stored orders, as a rebuild must know them
+#include "adapters/postgres/order_rows.hpp"
+#include "adapters/postgres/record.hpp"
+
+#include <algorithm>
+
+namespace firstcome::postgres {
+
+using ports::RecordError;
+
+namespace {
+
+// How far clocks of nodes and of Redis may be apart where a time is looked for by order id.
+constexpr std::chrono::hours clocks_apart{1};
+// The same where missing one would break a promise: a day and an hour.
+constexpr std::chrono::hours clocks_apart_max{25};
+
+constexpr std::size_t ids_a_call = 10'000;
+constexpr std::int64_t keys_a_piece = 5'000;
+
+constexpr domain::OrderId id_max{.high = ~std::uint64_t{0}, .low = ~std::uint64_t{0}};
+
+constexpr std::string_view select_piece_end =
+    "SELECT order_id FROM orders WHERE order_id >= $1 ORDER BY order_id OFFSET $2 LIMIT 1";
+
+constexpr std::string_view select_bought =
+    "SELECT user_id, sum(quantity)::bigint FROM orders "
+    "WHERE item_id = $1 AND order_id >= $2 AND order_id < $3 AND status = 'confirmed' "
+    "GROUP BY user_id";
+
+constexpr std::string_view select_parked_bought =
+    "SELECT user_id, sum(quantity)::bigint FROM failed_order_events f "
+    "WHERE item_id = $1 AND consumer = 'orders' AND event_type = 'order.accepted' "
+    "AND status IN ('retrying', 'dead') "
+    "AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = f.order_id) GROUP BY user_id";
+
+// $1: above which id; $2: shard; $3: accepted at or after; $4: how many.
+constexpr std::string_view select_keys =
+    "SELECT " FC_ORDER_COLUMNS
+    ", key FROM orders WHERE order_id > $1 AND shard = $2 "
+    "AND key IS NOT NULL AND accepted_at >= $3 ORDER BY order_id LIMIT $4";
+
+constexpr std::string_view select_parked_keys =
+    "SELECT " FC_PARKED_COLUMNS
+    ", key FROM failed_order_events WHERE consumer = 'orders' "
+    "AND event_type = 'order.accepted' AND event_id > $1 AND shard = $2 AND key IS NOT NULL "
+    "AND accepted_at >= $3 AND status IN ('retrying', 'dead', 'discarded') "
+    "ORDER BY event_id LIMIT $4";
+
+/// The lowest id an order made at `time` or later may have.
+domain::OrderId first_id_at(domain::WallTime time) {
+    const auto since = std::max<std::int64_t>(0, time.time_since_epoch().count());
+    return {.high = static_cast<std::uint64_t>(since) << 16U, .low = 0};
+}
+
+std::unexpected<RecordError> failed(const SqlFailure& failure, std::string_view attempted) {
+    return std::unexpected(record_error(failure, attempted));
+}
+
+}  // namespace
+
+Record::Result<std::set<domain::OrderId>> Record::stored(std::span<const domain::OrderId> orders) {
+    std::set<domain::OrderId> found;
+    while (!orders.empty()) {
+        const auto piece = orders.first(std::min(orders.size(), ids_a_call));
+        orders = orders.subspan(piece.size());
+        auto rows = connection_.read(
+            "SELECT order_id FROM orders WHERE order_id = ANY($1) UNION ALL "
+            "SELECT event_id FROM failed_order_events WHERE consumer = 'orders' "
+            "AND event_type = 'order.accepted' AND event_id = ANY($1)",
+            {std::vector(piece.begin(), piece.end())}
+        );
+        if (!rows) return failed(rows.error(), "look for stored orders");
+        for (std::size_t row = 0; row < rows->size(); ++row) found.insert(rows->id(row, 0));
+    }
+    return found;
+}
+
+// Orders have no index on their item, which would cost each insert: they are read in pieces, so
+// that no call takes long, as of one moment, so that none is missed or counted twice. An item's
+// orders are younger than its first stock movement: the search begins there.
+Record::Result<std::vector<std::pair<domain::UserId, domain::Units>>> Record::bought(
+    const domain::ItemId& item
+) {
+    const auto transaction = Transaction::begin(connection_);
+    if (!transaction) return failed(transaction.error(), "begin to count what users bought");
+    auto frozen = connection_.read("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    if (!frozen) return failed(frozen.error(), "begin to count what users bought");
+    auto first = connection_.read("SELECT min(at) FROM stock_movements WHERE item_id = $1", {item});
+    if (!first) return failed(first.error(), "look for an item's first movement");
+    const auto began = first->maybe_time(0, 0);
+    auto from = began ? first_id_at(*began - clocks_apart_max) : domain::OrderId{};
+    std::map<domain::UserId, domain::Units> units;
+    while (from != id_max) {
+        auto next = connection_.read(select_piece_end, {from, options_.orders_a_piece});
+        if (!next) return failed(next.error(), "count what users bought");
+        const auto to = next->empty() ? id_max : next->id(0, 0);
+        auto counted = add_bought(units, select_bought, {item, from, to});
+        if (!counted) return std::unexpected(counted.error());
+        from = to;
+    }
+    auto counted = add_bought(units, select_parked_bought, {item});
+    if (!counted) return std::unexpected(counted.error());
+    return std::vector<std::pair<domain::UserId, domain::Units>>(units.begin(), units.end());
+}
+
+Record::Result<void> Record::add_bought(
+    std::map<domain::UserId, domain::Units>& units,
+    std::string_view sql,
+    std::initializer_list<Param> params
+) {
+    auto rows = connection_.read(sql, params);
+    if (!rows) return failed(rows.error(), "count what users bought");
+    for (std::size_t row = 0; row < rows->size(); ++row) {
+        const auto user = domain::UserId::from(rows->text(row, 0));
+        if (!user) return std::unexpected(RecordError::corrupt);
+        units[*user] += rows->integer(row, 1);
+    }
+    return {};
+}
+
+Record::Result<void> Record::keys(
+    unsigned shard,
+    domain::WallTime since,
+    const std::function<void(std::span<const ports::RecordedKey>)>& take
+) {
+    for (const std::string_view sql : {select_keys, select_parked_keys}) {
+        domain::OrderId above = first_id_at(since - clocks_apart);
+        for (bool more = true; more;) {
+            auto piece = read_keys(sql, {above, shard, since, keys_a_piece});
+            if (!piece) return std::unexpected(piece.error());
+            if (!piece->empty()) take(*piece);
+            more = piece->size() == static_cast<std::size_t>(keys_a_piece);
+            if (more) above = piece->back().order.id;
+        }
+    }
+    return {};
+}
+
+Record::Result<std::vector<ports::RecordedKey>> Record::read_keys(
+    std::string_view sql, std::initializer_list<Param> params
+) {
+    auto rows = connection_.read(sql, params);
+    if (!rows) return failed(rows.error(), "read keys");
+    std::vector<ports::RecordedKey> piece;
+    piece.reserve(rows->size());
+    for (std::size_t row = 0; row < rows->size(); ++row) {
+        const auto order = order_of(*rows, row);
+        if (!order || rows->text(row, 8).size() != 16) return std::unexpected(RecordError::corrupt);
+        piece.push_back({.key = rows->key(row, 8), .order = *order});
+    }
+    return piece;
+}
+
+}  // namespace firstcome::postgres

@@ -1,0 +1,81 @@
+// src/wiring/backend.hpp - what a mode stands on: who decides, where orders are found, what runs
+// behind
+#pragma once
+
+#include "app/dead_letter_desk.hpp"
+#include "app/order_lane.hpp"
+#include "base/hash.hpp"
+#include "base/time.hpp"
+#include "config/config.hpp"
+#include "ports/breaker_board.hpp"
+#include "ports/order_ledger.hpp"
+#include "ports/order_store.hpp"
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace firstcome::wiring {
+
+/// Everything below the lanes, as the front needs it. Called in this order: open, ledgers and
+/// stores, start, drain, rest.
+///
+/// Thread   main
+class Backend {
+public:
+    Backend() = default;
+    Backend(const Backend&) = delete;
+    Backend& operator=(const Backend&) = delete;
+    virtual ~Backend() = default;
+
+    template <typename T>
+    using Result = std::expected<T, std::string>;  ///< the error tells the operator what to change
+
+    [[nodiscard]] virtual Result<void> open() = 0;
+
+    /// One per lane; lane i owns the i-th.
+    [[nodiscard]] virtual std::vector<ports::OrderLedger*> ledgers() = 0;
+
+    /// One per reader thread.
+    [[nodiscard]] virtual Result<std::vector<std::unique_ptr<ports::OrderStore>>> open_stores() = 0;
+
+    /// What ids and keys are hashed with.
+    [[nodiscard]] virtual const base::KeyedHash& hash() const = 0;
+
+    /// The lanes take orders from now on: starts what runs behind them.
+    [[nodiscard]] virtual Result<void> start(std::span<app::OrderLane* const> lanes) = 0;
+
+    /// Who looks after what could not be delivered; null: nothing is delivered to anybody.
+    [[nodiscard]] virtual app::DeadLetterDesk* desk() = 0;
+
+    [[nodiscard]] virtual ports::BreakerBoard& breakers() = 0;
+
+    /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
+    [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;
+
+    /// Nothing reads or writes any more: leaves everything as the next start likes it best.
+    virtual void rest() = 0;
+};
+
+/// The embedded mode: SQLite in a directory of this machine.
+[[nodiscard]] std::unique_ptr<Backend> make_embedded(
+    const config::Config& config, const base::Clock& clock
+);
+
+/// The distributed mode: Redis and PostgreSQL. `drifted` is told, each second and shard led, by how
+/// many units the two differ.
+[[nodiscard]] std::unique_ptr<Backend> make_distributed(
+    const config::Config& config,
+    const base::Clock& clock,
+    std::function<void(domain::Units)> drifted
+);
+
+/// Writes why, and ends the process at once: going on could make a promise false.
+[[noreturn]] void stop_at_once(std::string_view why);
+
+}  // namespace firstcome::wiring

@@ -1,0 +1,133 @@
+// src/wiring/events.cpp - what carries events out of the house: the webhook's relay, the dead
+// letters
+#include "wiring/events.hpp"
+
+#include "base/assert.hpp"
+
+#include <chrono>
+#include <future>
+#include <utility>
+
+namespace firstcome::wiring {
+
+namespace {
+
+constexpr std::chrono::seconds release_patience{10};
+constexpr std::size_t webhook_batch_max = 64;  // events asked of the outbox at once
+
+}  // namespace
+
+Events::~Events() = default;
+
+std::expected<WebhookSink, std::string> Events::open_sink() {
+    auto opened = webhook::Sink::open(
+        {.url = config_.webhook.url,
+         .secret_file = config_.webhook.secret_file,
+         .connect_timeout = config_.webhook.connect_timeout,
+         .timeout = config_.webhook.timeout,
+         .allow_private = config_.webhook.allow_private},
+        clock_
+    );
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    WebhookSink made;
+    made.posts = std::move(*opened);
+    made.guarded = std::make_unique<guarded::Sink>(*made.posts, *webhook_breaker_, clock_);
+    return made;
+}
+
+std::expected<void, std::string> Events::open(
+    const OpenLetters& letters, const OpenOutbox& outbox, app::ReleaseOrder release
+) {
+    auto desk_letters = letters();
+    if (!desk_letters) return std::unexpected(std::move(desk_letters.error()));
+    desk_letters_ = std::move(*desk_letters);
+    std::vector<ports::EventSink*> sinks;
+    for (const auto& sink : other_sinks_) sinks.push_back(sink.get());
+    const resilience::BackoffOptions backoff{
+        .first = config_.dead_letters.backoff, .cap = config_.dead_letters.backoff_max};
+    if (has_webhook()) {
+        webhook_breaker_ = &breakers_.add("webhook", config_.breaker.webhook_slow);
+        for (WebhookSink* sink : {&relay_sink_, &desk_sink_}) {
+            auto opened = open_sink();
+            if (!opened) return std::unexpected(std::move(opened.error()));
+            *sink = std::move(*opened);
+        }
+        sinks.push_back(desk_sink_.guarded.get());
+        auto relay_letters = letters();
+        if (!relay_letters) return std::unexpected(std::move(relay_letters.error()));
+        relay_letters_ = std::move(*relay_letters);
+        auto opened = outbox();
+        if (!opened) return std::unexpected(std::move(opened.error()));
+        outbox_ = std::move(*opened);
+        app::RelayOptions options;
+        options.thread_name = "fc-sink";
+        options.batch_max = webhook_batch_max;
+        options.parked = backoff;
+        relay_ = std::make_unique<app::Relay>(
+            options,
+            app::RelayEnds{
+                .outbox = *outbox_,
+                .sink = *relay_sink_.guarded,
+                .dead_letters = *relay_letters_,
+                .clock = clock_,
+                .entropy = relay_entropy_}
+        );
+    }
+    app::DeskOptions options;
+    options.attempts_max = config_.dead_letters.attempts_max;
+    options.backoff = backoff;
+    desk_ = std::make_unique<app::DeadLetterDesk>(
+        options,
+        app::DeskParts{
+            .dead_letters = *desk_letters_,
+            .sinks = std::move(sinks),
+            .release = std::move(release),
+            .clock = clock_,
+            .entropy = desk_entropy_}
+    );
+    return {};
+}
+
+void Events::start() {
+    FC_ASSERT(desk_ != nullptr);
+    desk_->start();
+    if (relay_) relay_->start();
+}
+
+// A receiver that does not answer must not hold up the end: its request is ended at the deadline.
+std::uint64_t Events::drain(base::MonotonicTime deadline) {
+    std::uint64_t left = 0;
+    if (relay_) {
+        auto drained =
+            std::async(std::launch::async, [this, deadline] { return relay_->drain(deadline); });
+        const auto patience =
+            std::max(deadline - clock_.monotonic(), base::MonotonicTime::duration{});
+        if (drained.wait_for(patience) != std::future_status::ready) relay_sink_.posts->stop();
+        left = drained.get();
+    }
+    if (desk_sink_.posts) desk_sink_.posts->stop();
+    if (desk_) desk_->stop();
+    return left;
+}
+
+app::ReleaseOrder release_on(std::vector<app::OrderLane*> lanes) {
+    return [lanes = std::move(lanes)](
+               domain::OrderId order, std::string_view reason
+           ) -> std::expected<ports::Release, ports::LedgerError> {
+        if (order.shard() >= lanes.size()) return ports::Release::order_not_found;
+        using Reply = std::expected<ports::Release, ports::LedgerError>;
+        auto promised = std::make_shared<std::promise<Reply>>();
+        auto reply = promised->get_future();
+        const bool asked = lanes[order.shard()]->run_on_lane(
+            [promised, order, why = std::string(reason)](ports::OrderLedger& ledger) {
+                promised->set_value(ledger.release(order, why));
+            }
+        );
+        if (!asked || reply.wait_for(release_patience) != std::future_status::ready) {
+            return std::unexpected(ports::LedgerError::unavailable);
+        }
+        return reply.get();
+    };
+}
+
+}  // namespace firstcome::wiring

@@ -1,0 +1,172 @@
+// src/wiring/shard.cpp - all that one node has of one shard in distributed mode
+#include "wiring/shard.hpp"
+
+#include "telemetry/log.hpp"
+
+#include <utility>
+
+namespace firstcome::wiring {
+
+namespace {
+
+redis::ConnectionOptions named(redis::ConnectionOptions options, std::string_view role) {
+    options.client_name += "-";
+    options.client_name += role;
+    return options;
+}
+
+postgres::RecordOptions record_of(const ShardOptions& options, std::string_view role) {
+    postgres::RecordOptions made;
+    made.connection = options.postgres;
+    made.connection.name += "-";
+    made.connection.name += role;
+    made.key_ttl = options.key_ttl;
+    made.events = options.events;
+    return made;
+}
+
+postgres::OrderSinkOptions sink_of(const ShardOptions& options) {
+    return {
+        .connection = options.postgres,
+        .shard = options.shard,
+        .key_ttl = options.key_ttl,
+        .events = options.events,
+        .stock_low_percent = options.stock_low_percent};
+}
+
+redis::RebuildOptions rebuild_of(const ShardOptions& options) {
+    redis::RebuildOptions made;
+    made.shard = options.shard;
+    made.key_ttl = options.key_ttl;
+    return made;
+}
+
+redis::ConservationOptions conservation_of(const ShardOptions& options) {
+    redis::ConservationOptions made;
+    made.shard = options.shard;
+    return made;
+}
+
+app::LeaderOptions leader_of(const ShardOptions& options) {
+    app::LeaderOptions made;
+    made.shard = options.shard;
+    return made;
+}
+
+redis::Ledger::Rest rest_in(base::Doorbell& rests) {
+    return [&rests](std::chrono::milliseconds at_most) { rests.rest(at_most); };
+}
+
+}  // namespace
+
+Shard::Shard(
+    ShardOptions options,
+    ShardBreakers breakers,
+    const base::Clock& clock,
+    std::function<void(domain::Units)> drifted
+)
+    : options_(std::move(options)),
+      breakers_(breakers),
+      clock_(clock),
+      drifted_(std::move(drifted)),
+      lane_redis_(named(options_.redis, "lane"), clock),
+      lane_record_(record_of(options_, "lane"), clock, lane_record_entropy_),
+      lane_ledger_(
+          options_.ledger, lane_redis_, lane_record_, clock, lane_entropy_, rest_in(rests_)
+      ),
+      guarded_(lane_ledger_, breakers.redis, clock),
+      relay_redis_(named(options_.redis, "relay"), clock),
+      leader_redis_(named(options_.redis, "leader"), clock),
+      leader_record_(record_of(options_, "leader"), clock, leader_record_entropy_),
+      leader_ledger_(
+          options_.ledger, leader_redis_, leader_record_, clock, leader_entropy_, rest_in(rests_)
+      ),
+      outbox_(options_.shard, relay_redis_, leader_record_, clock),
+      outbox_reader_(options_.shard, leader_redis_),
+      sink_(
+          sink_of(options_), [this] { return outbox_.epoch(); }, [] {}
+      ),
+      guarded_sink_(sink_, breakers.postgres, clock),
+      letters_({.connection = options_.postgres, .events = options_.events}),
+      rebuild_(
+          rebuild_of(options_),
+          leader_redis_,
+          leader_record_,
+          clock,
+          [shard = options_.shard](std::string_view stage, std::uint64_t done) {
+              log::info("rebuilding", {{"shard", shard}, {"stage", stage}, {"done", done}});
+          }
+      ),
+      conservation_(
+          conservation_of(options_), leader_redis_, leader_record_, leader_ledger_, rebuild_, clock
+      ),
+      relay_(
+          options_.relay,
+          {.outbox = outbox_,
+           .sink = guarded_sink_,
+           .dead_letters = letters_,
+           .clock = clock,
+           .entropy = relay_entropy_}
+      ),
+      leader_(leader_of(options_), duties(), clock) {}
+
+Shard::~Shard() = default;
+
+app::LeaderDuties Shard::duties() {
+    return {
+        .lead = [this] { return leader_record_.lead(options_.shard); },
+        .epoch_is_good = [this] { return rebuild_.keep(); },
+        .relay = [this] { return relay_.step(); },
+        .hurry = [this](base::MonotonicTime deadline) { relay_.hurry(deadline); },
+        .conserve = [this] { conserve(); },
+        .pending = [this] { return pending(); },
+    };
+}
+
+// Asked of Redis, since the relay stops looking when PostgreSQL is gone.
+std::uint64_t Shard::pending() {
+    return outbox_reader_.pending().value_or(outbox_.depth().pending);
+}
+
+void Shard::conserve() {
+    const auto checked = conservation_.check();
+    if (!checked) return;  // the next second looks again
+    domain::Units off = 0;
+    for (const redis::Drift& drift : checked->drifts) {
+        off += drift.units < 0 ? -drift.units : drift.units;
+        log::warn(
+            drift.repaired ? "an item was off and is repaired" : "an item is off",
+            {{"shard", options_.shard}, {"item", drift.item.text()}, {"what", drift.what}}
+        );
+    }
+    drifted_(off);
+}
+
+void Shard::start(app::OrderLane& lane) {
+    lane_ = &lane;
+    leader_.start();
+}
+
+void Shard::refresh() {
+    if (lane_ == nullptr || refreshing_.exchange(true)) return;
+    const bool asked = lane_->run_on_lane([this](ports::OrderLedger&) {
+        if (auto permit = breakers_.redis.try_acquire(clock_.monotonic())) {
+            const auto refreshed = lane_ledger_.refresh();
+            const bool failed = !refreshed && guarded::counts_as_failure(refreshed.error());
+            if (failed) {
+                permit->fail(clock_.monotonic());
+            } else {
+                permit->succeed(clock_.monotonic());
+            }
+            if (refreshed) refreshed_.store(true);
+        }
+        refreshing_.store(false);
+    });
+    if (!asked) refreshing_.store(false);
+}
+
+std::uint64_t Shard::drain(base::MonotonicTime deadline) {
+    return leader_.drain(deadline);
+}
+
+}  // namespace firstcome::wiring

@@ -1,0 +1,130 @@
+// src/wiring/shard.hpp - all that one node has of one shard in distributed mode
+#pragma once
+
+#include "adapters/guarded/ledger.hpp"
+#include "adapters/guarded/sink.hpp"
+#include "adapters/postgres/dead_letters.hpp"
+#include "adapters/postgres/order_sink.hpp"
+#include "adapters/postgres/record.hpp"
+#include "adapters/redis/connection.hpp"
+#include "adapters/redis/conservation.hpp"
+#include "adapters/redis/ledger.hpp"
+#include "adapters/redis/outbox.hpp"
+#include "adapters/redis/rebuild.hpp"
+#include "app/order_lane.hpp"
+#include "app/relay.hpp"
+#include "app/shard_leader.hpp"
+#include "base/doorbell.hpp"
+#include "base/entropy.hpp"
+#include "base/time.hpp"
+#include "config/config.hpp"
+#include "resilience/circuit_breaker.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace firstcome::wiring {
+
+/// What a shard is made of, from the configuration.
+struct ShardOptions {
+    unsigned shard = 0;
+    redis::ConnectionOptions redis;
+    postgres::ConnectionOptions postgres;
+    redis::LedgerOptions ledger;
+    std::chrono::seconds key_ttl{86'400};
+    app::RelayOptions relay;
+    bool events = false;
+    unsigned stock_low_percent = 10;
+};
+
+/// The breakers are shared by all shards.
+struct ShardBreakers {
+    resilience::CircuitBreaker& redis;
+    resilience::CircuitBreaker& postgres;
+};
+
+/// The lane's half decides; the leader's half, on the thread `fc-relay-<shard>`, relays, rebuilds
+/// and repairs while this node leads. Each half has connections of its own.
+///
+/// Thread   main, but for what is said at each method
+class Shard {
+public:
+    /// `drifted` is told the units an item was found to be off by. All outlive this.
+    Shard(
+        ShardOptions options,
+        ShardBreakers breakers,
+        const base::Clock& clock,
+        std::function<void(domain::Units)> drifted
+    );
+    ~Shard();
+    Shard(const Shard&) = delete;
+    Shard& operator=(const Shard&) = delete;
+
+    /// Behind the breaker.
+    [[nodiscard]] ports::OrderLedger& ledger() { return guarded_; }
+
+    /// The connection of the lane's half, for the check at start.
+    [[nodiscard]] redis::Connection& connection() { return lane_redis_; }
+
+    void start(app::OrderLane& lane);
+
+    /// The lane reads what other nodes sold; skipped while the breaker is open or it still does so.
+    ///
+    /// Thread   any
+    void refresh();
+
+    /// Whether figures of the shard's items were read: nothing is known of them before.
+    ///
+    /// Thread   any
+    [[nodiscard]] bool refreshed() const { return refreshed_.load(); }
+
+    /// Returns the orders left in the outbox, when this node leads.
+    [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline);
+
+    [[nodiscard]] const app::Relay& relay() const { return relay_; }
+
+    [[nodiscard]] bool leading() const { return leader_.leading(); }
+
+private:
+    [[nodiscard]] app::LeaderDuties duties();
+    [[nodiscard]] std::uint64_t pending();
+    void conserve();
+
+    ShardOptions options_;
+    ShardBreakers breakers_;
+    const base::Clock& clock_;  // outlives
+    std::function<void(domain::Units)> drifted_;
+    base::Doorbell rests_;
+
+    base::SystemEntropy lane_entropy_;
+    base::SystemEntropy lane_record_entropy_;
+    redis::Connection lane_redis_;
+    postgres::Record lane_record_;
+    redis::Ledger lane_ledger_;
+    guarded::Ledger guarded_;
+    app::OrderLane* lane_ = nullptr;
+    std::atomic<bool> refreshing_{false};
+    std::atomic<bool> refreshed_{false};
+
+    base::SystemEntropy leader_entropy_;
+    base::SystemEntropy leader_record_entropy_;
+    base::SystemEntropy relay_entropy_;
+    redis::Connection relay_redis_;
+    redis::Connection leader_redis_;
+    postgres::Record leader_record_;
+    redis::Ledger leader_ledger_;
+    redis::Outbox outbox_;
+    redis::OutboxReader outbox_reader_;
+    postgres::OrderSink sink_;
+    guarded::Sink guarded_sink_;
+    postgres::DeadLetters letters_;
+    redis::Rebuild rebuild_;
+    redis::Conservation conservation_;
+    app::Relay relay_;
+    app::ShardLeader leader_;
+};
+
+}  // namespace firstcome::wiring

@@ -1,0 +1,208 @@
+// tests/adapters/postgres/dead_letters_test.cpp - dead letters beside the orders
+#include "adapters/postgres/dead_letters.hpp"
+
+#include "adapters/postgres/dead_letter_rows.hpp"
+#include "tests/adapters/postgres/world.hpp"
+#include "tests/contract/dead_letters_contract.hpp"
+
+#include <barrier>
+#include <memory>
+
+namespace firstcome::test {
+namespace {
+
+class PostgresDeadLettersWorld {
+public:
+    PostgresDeadLettersWorld() {
+        const auto ready = postgres::prepare_database(connection_to(url_), 4);
+        EXPECT_TRUE(ready.has_value()) << ready.error().text;
+        restart();
+    }
+
+    ports::DeadLetters& letters() { return *first_; }
+
+    ports::DeadLetters& other() { return *second_; }
+
+    bool restart() {
+        first_ = open();
+        second_ = open();
+        return true;
+    }
+
+    std::unique_ptr<postgres::DeadLetters> open(bool events = false) const {
+        return std::make_unique<postgres::DeadLetters>(postgres::DeadLettersOptions{
+            .connection = connection_to(url_), .events = events});
+    }
+
+    std::vector<std::string> audits() {
+        const auto rows =
+            connection_.read("SELECT who || ': ' || reason FROM audit_log ORDER BY id");
+        std::vector<std::string> audits;
+        for (std::size_t row = 0; row < rows->size(); ++row) {
+            audits.emplace_back(rows->text(row, 0));
+        }
+        return audits;
+    }
+
+    std::int64_t count(std::string_view what) {
+        return connection_.read("SELECT count(*) FROM " + std::string(what))->integer(0, 0);
+    }
+
+    /// As the desk has it: no epoch, since what was parked is true in every one.
+    std::unique_ptr<postgres::OrderSink> sink() const {
+        return std::make_unique<postgres::OrderSink>(
+            postgres::OrderSinkOptions{.connection = connection_to(url_)}, nullptr, nullptr
+        );
+    }
+
+    const std::string& url() const { return url_; }
+
+private:
+    std::string url_ = shared_postgres().make_database();
+    postgres::Connection connection_{connection_to(url_)};
+    std::unique_ptr<postgres::DeadLetters> first_;
+    std::unique_ptr<postgres::DeadLetters> second_;
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Postgres, DeadLettersContract, PostgresDeadLettersWorld);
+
+class PostgresDeadLetters : public ::testing::Test {
+protected:
+    DeadLetterId park(unsigned n) {
+        const auto event = accepted_event(n);
+        EXPECT_TRUE(world.letters().park(event, "orders", refused(), now, now).has_value());
+        return world.letters().list({}, 1, std::nullopt).value().entries.at(0).id;
+    }
+
+    PostgresDeadLettersWorld world;
+    const domain::WallTime now = ManualClock{}.wall();
+};
+
+// A node that stood still delivers although its claim has ended, while a person gives the entry up:
+// neither asks the other, and still there is one ending.
+TEST_F(PostgresDeadLetters, AHundredRacesOfDiscardAndALateDeliveryNeverDoBoth) {
+    constexpr unsigned rounds = 100;
+    auto sink = world.sink();
+    unsigned given_up = 0;
+    for (unsigned round = 1; round <= rounds; ++round) {
+        const DeadLetterId id = park(round);
+        std::barrier together{2};
+        bool discarded = false;
+        std::thread person{[&] {
+            together.arrive_and_wait();
+            discarded = world.other().discard(id, "race", "eve", now).has_value();
+        }};
+        together.arrive_and_wait();
+        const domain::Event event = accepted_event(round);
+        const bool delivered = sink->deliver({&event, 1}).delivered == 1;
+        EXPECT_TRUE(delivered);
+        const bool resolved = world.letters().resolve(id, now).has_value();
+        person.join();
+        EXPECT_NE(discarded, resolved) << "round " << round;
+        const bool stored = world.count("orders WHERE sequence = " + std::to_string(round)) == 1;
+        EXPECT_NE(discarded, stored) << "round " << round;
+        given_up += discarded ? 1 : 0;
+    }
+    EXPECT_EQ(world.count("orders"), rounds - given_up);
+    EXPECT_EQ(world.count("failed_order_events WHERE status = 'discarded'"), given_up);
+    EXPECT_EQ(world.audits().size(), given_up);
+    RecordProperty("given_up", static_cast<int>(given_up));
+}
+
+TEST_F(PostgresDeadLetters, ADiscardWaitsForADeliveryUnderWayAndThenRefuses) {
+    const DeadLetterId id = park(1);
+    postgres::Connection node{connection_to(world.url())};
+    ASSERT_TRUE(node.begin().has_value());
+    // What the sink's statement does first.
+    ASSERT_TRUE(node.write("SELECT FROM failed_order_events WHERE id = $1 FOR SHARE", {id}));
+    std::optional<ports::DeadLetters::Result<DeadLetter>> answer;
+    std::thread person{[&] { answer = world.other().discard(id, "x", "eve", now); }};
+    while (world.count("pg_locks WHERE NOT granted") == 0) std::this_thread::yield();
+    ASSERT_TRUE(
+        node.write("INSERT INTO orders (order_id, sequence, accepted_at, quantity, shard,"
+                   " user_id, item_id, durability) SELECT order_id, 1, accepted_at, 1, 0,"
+                   " user_id, item_id, 'redis' FROM failed_order_events")
+    );
+    ASSERT_TRUE(node.commit().has_value());
+    person.join();
+    EXPECT_EQ(answer->error(), DeadLetterError::in_the_way);
+    EXPECT_EQ(world.letters().find(id).value()->status, DeadLetterStatus::resolved);
+    EXPECT_TRUE(world.letters().totals().value().units.empty());
+}
+
+TEST_F(PostgresDeadLetters, AnOrderThatIsStoredHoldsNoUnitsTwice) {
+    park(1);
+    EXPECT_EQ(world.letters().totals().value().units.size(), 1U);
+    const domain::Event event = accepted_event(1);
+    ASSERT_EQ(world.sink()->deliver({&event, 1}).delivered, 1U);
+    EXPECT_TRUE(world.letters().totals().value().units.empty());
+    EXPECT_EQ(world.letters().totals().value().retrying, 1U);
+}
+
+TEST_F(PostgresDeadLetters, AGivenUpOrderIsToldOnceWhereEventsAreWanted) {
+    const DeadLetterId id = park(1);
+    ASSERT_TRUE(world.open(true)->discard(id, "bad row", "eve", now).has_value());
+    EXPECT_EQ(world.count("outbox WHERE type = 'order.failed' AND aggregateid = 'shoe'"), 1);
+    const DeadLetterId silent = park(2);
+    ASSERT_TRUE(world.letters().discard(silent, "bad row", "eve", now).has_value());
+    EXPECT_EQ(world.count("outbox"), 1);
+}
+
+TEST_F(PostgresDeadLetters, ReleaseAndDiscardAreOneDecision) {
+    const DeadLetterId id = park(1);
+    ManualClock clock;
+    SeededEntropy entropy;
+    postgres::Record record{{.connection = connection_to(world.url())}, clock, entropy};
+    ASSERT_TRUE(world.letters().discard(id, "bad row", "eve", now).has_value());
+    const auto failed = record.fail(accepted_event(1).id, "bad row").value().value();
+    EXPECT_FALSE(failed.first);
+    EXPECT_FALSE(failed.given_back);
+    ASSERT_EQ(record.not_given_back(0, 10).value().size(), 1U);
+    ASSERT_TRUE(record.given_back(accepted_event(1).id).has_value());
+    EXPECT_TRUE(world.letters().undone(10).value().empty());
+    EXPECT_EQ(world.audits().size(), 1U);
+}
+
+TEST_F(PostgresDeadLetters, ADatabaseThatIsNotThereIsUnavailable) {
+    postgres::ConnectionOptions nowhere;
+    nowhere.url = "postgresql://127.0.0.1:" + std::to_string(free_port()) + "/none";
+    postgres::DeadLetters letters{{.connection = nowhere}};
+    EXPECT_EQ(letters.totals().error(), DeadLetterError::unavailable);
+    EXPECT_EQ(letters.discard(1, "x", "eve", now).error(), DeadLetterError::unavailable);
+    EXPECT_EQ(letters.continue_redrive(1, now).error(), DeadLetterError::unavailable);
+}
+
+TEST_F(PostgresDeadLetters, ADamagedEntryIsReportedNeverGuessed) {
+    const DeadLetterId id = park(1);
+    postgres::Connection person{connection_to(world.url())};
+    ASSERT_TRUE(person.script("UPDATE failed_order_events SET item_id = 'not an id'").has_value());
+    EXPECT_EQ(world.letters().find(id).error(), DeadLetterError::unavailable);
+    EXPECT_EQ(world.letters().totals().value().retrying, 1U);
+}
+
+TEST(Storable, KeepsTextAndReplacesWhatIsNone) {
+    struct Row {
+        std::string_view given;
+        std::string_view stored;
+        std::string_view why;
+    };
+
+    const Row rows[] = {
+        {"plain", "plain", "ASCII stays"},
+        {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d",
+         "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d",
+         "two, three, four bytes"},
+        {{"a\0b", 3}, "a?b", "PostgreSQL has no NUL"},
+        {"\xc3", "?", "cut in the middle"},
+        {"\xc0\x80", "??", "overlong"},
+        {"\xed\xa0\x80", "???", "half of a surrogate pair"},
+        {"\xf4\x90\x80\x80", "????", "beyond Unicode"},
+        {"\xff(", "?(", "no beginning"},
+    };
+    for (const Row& row : rows) EXPECT_EQ(postgres::storable(row.given), row.stored) << row.why;
+    EXPECT_EQ(postgres::storable(std::string(2'000, 'x')).size(), 1'000U);
+    EXPECT_EQ(postgres::storable(std::string(999, 'x') + "\xc3\xa9").size(), 999U);
+}
+
+}  // namespace
+}  // namespace firstcome::test

@@ -1,0 +1,127 @@
+// tests/adapters/postgres/record_test.cpp - the contract on PostgreSQL, and what only it can do
+#include "adapters/postgres/record.hpp"
+
+#include "tests/adapters/postgres/own_server.hpp"
+#include "tests/adapters/postgres/world.hpp"
+#include "tests/contract/system_of_record_contract.hpp"
+
+#include <poll.h>
+#include <thread>
+
+namespace firstcome::test {
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Postgres, SystemOfRecordContract, PostgresWorld);
+
+namespace {
+
+/// Asks for the lead as a standby does, until it is given or five seconds are over.
+bool led_in_time(postgres::Record& record) {
+    for (int tries = 0; tries < 250; ++tries) {
+        if (record.lead(0).value_or(false)) return true;
+        ::poll(nullptr, 0, 20);
+    }
+    return false;
+}
+
+}  // namespace
+
+TEST(LeadOfAShard, GoesToTheNextWhenItsNodeDies) {
+    PostgresWorld world;
+    const base::SystemClock clock;
+    SeededEntropy entropy;
+    {
+        postgres::Record dying{{.connection = connection_to(world.url())}, clock, entropy};
+        ASSERT_TRUE(dying.lead(0).value());
+        ASSERT_FALSE(world.record().lead(0).value());
+    }
+    EXPECT_TRUE(led_in_time(world.record()));
+}
+
+TEST(LeadOfAShard, IsLostByANodeThatStandsStillTooLong) {
+    PostgresWorld world;
+    const base::SystemClock clock;
+    SeededEntropy entropy;
+    postgres::Record frozen{
+        {.connection = connection_to(world.url()), .lead_timeout = 200ms}, clock, entropy};
+    ASSERT_TRUE(frozen.lead(0).value());
+    EXPECT_TRUE(led_in_time(world.record()));
+    EXPECT_FALSE(frozen.lead(0).value()) << "it must ask again, and hear no";
+}
+
+TEST(LeadOfAShard, IsLostWithTheServerAndTakenAgain) {
+    OwnServer& server = own_server();
+    const std::string url = server.postgres.make_database();
+    ASSERT_TRUE(postgres::prepare_database(connection_to(url), 1).has_value());
+    const base::SystemClock clock;
+    SeededEntropy entropy;
+    postgres::Record record{{.connection = connection_to(url)}, clock, entropy};
+    ASSERT_TRUE(record.lead(0).value());
+    ASSERT_TRUE(record.advance_epoch(0, ports::Epoch{}, "a").has_value());
+    server.postgres.kill();
+    EXPECT_EQ(record.lead(0).error(), ports::RecordError::unavailable);
+    EXPECT_EQ(record.epoch(0).error(), ports::RecordError::unavailable);
+    EXPECT_EQ(name(record.epoch(0).error()), "unavailable");
+    server.postgres.start();
+    EXPECT_EQ(record.epoch(0).value().run_id, "a");
+    EXPECT_TRUE(led_in_time(record));
+}
+
+TEST(StockChange, IsMadeByOneAtATimePerItem) {
+    PostgresWorld world;
+    const auto none = [] { return std::optional<domain::StockFigures>{}; };
+    const auto fine = [](const ports::RecordedItem&) {
+        return std::optional<domain::StockRejected>{};
+    };
+    ASSERT_TRUE(world.record().change_stock(0, stock_set("shoe", 0), none, fine).has_value());
+    auto add = stock_set("shoe", 1);
+    add.operation = domain::StockOperation::add;
+    std::vector<std::thread> people;
+    for (postgres::Record* record : {&world.record(), &world.other()}) {
+        people.emplace_back([&, record] {
+            for (int each = 0; each < 25; ++each) {
+                EXPECT_TRUE(record->change_stock(0, add, none, fine).has_value());
+            }
+        });
+    }
+    for (std::thread& each : people) each.join();
+    EXPECT_EQ(world.record().item(item("shoe")).value()->figures.remaining, 50);
+    EXPECT_EQ(world.psql("SELECT count(*) FROM stock_movements"), "51");
+}
+
+TEST(StockChange, OfAnItemThatOversoldIsForThePersonWhoLooks) {
+    PostgresWorld world;
+    const auto live = [] {
+        domain::StockFigures figures;
+        figures.initial = 10;
+        figures.remaining = -1;
+        return std::optional(figures);
+    };
+    const auto fine = [](const ports::RecordedItem&) {
+        return std::optional<domain::StockRejected>{};
+    };
+    const auto changed = world.record().change_stock(0, stock_set("shoe", 5), live, fine);
+    ASSERT_FALSE(changed.has_value());
+    EXPECT_EQ(changed.error(), ports::RecordError::corrupt);
+}
+
+TEST(FailedOrder, IsToldAndAudited) {
+    PostgresWorld world;
+    EventMaker events;
+    SeededEntropy entropy;
+    postgres::Record record{
+        {.connection = connection_to(world.url()), .events = true}, world.clock(), entropy};
+    ASSERT_TRUE(record.advance_epoch(0, ports::Epoch{}, "a").has_value());
+    const std::vector one{events.accepted({.quantity = 2}, world.clock().wall())};
+    ASSERT_EQ(world.sink().deliver(one).delivered, 1U);
+    ASSERT_TRUE(record.fail(one[0].id, "no \"money\"").value().has_value());
+    EXPECT_EQ(
+        world.psql("SELECT type, aggregateid, payload->>'orderId', payload->>'status' FROM outbox"),
+        "order.failed|shoe|" + one[0].id.text() + "|failed"
+    );
+    EXPECT_EQ(
+        world.psql("SELECT what, subject, reason FROM audit_log"),
+        "order.failed|" + one[0].id.text() + "|no \"money\""
+    );
+}
+
+}  // namespace firstcome::test

@@ -1,0 +1,116 @@
+// tests/http/api_world.hpp - the whole API over stores in memory, behind a real server
+#pragma once
+
+#include "adapters/memory/dead_letters.hpp"
+#include "app/dead_letter_desk.hpp"
+#include "http/api.hpp"
+#include "http/orders_handler.hpp"
+#include "tests/app/world.hpp"
+#include "tests/http/live_server.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace firstcome::http {
+
+/// Members stand in order of life.
+class ApiWorld {
+public:
+    /// Without a desk: as where no dead letters are kept.
+    explicit ApiWorld(bool with_desk = true) {
+        if (with_desk) {
+            desk_ = std::make_unique<app::DeadLetterDesk>(
+                app::DeskOptions{.tick = std::chrono::hours{1}},
+                app::DeskParts{
+                    .dead_letters = letters,
+                    .sinks = {},
+                    .release = [this](domain::OrderId, std::string_view) -> Released {
+                        ++releases;
+                        return ports::Release::released;
+                    },
+                    .clock = system_clock_,
+                    .entropy = lane_.entropy}
+            );
+            desk_->start();
+            app_.dead_letters = desk_.get();
+        }
+        ServerOptions options;
+        options.port = 0;
+        server_ = std::make_unique<Server>(options, router_, clock, entropy_);
+        const auto started = server_->start();
+        EXPECT_TRUE(started) << started.error();
+    }
+
+    /// Asks on a connection of its own, with the admin token unless another is given.
+    Answer ask(
+        std::string_view method,
+        std::string_view path,
+        std::string_view body = {},
+        std::string_view token = token_text
+    ) {
+        std::string text = std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: a" +
+                           "\r\nAuthorization: Bearer " + std::string(token) + "\r\n";
+        if (!body.empty()) text += "Content-Type: application/json\r\n";
+        text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+        RawClient client{server_->port()};
+        return client.ask(text);
+    }
+
+    /// Ends the desk: from now on nothing is asked of it any more.
+    void stop_desk() { desk_->stop(); }
+
+    ManualClock clock;
+    memory::DeadLetters letters;  ///< the desk's; a test uses `other_node()`
+    std::atomic<int> releases{0};
+
+private:
+    using Released = std::expected<ports::Release, ports::LedgerError>;
+
+    static constexpr std::string_view token_text = "t0ken";
+
+    static std::vector<std::unique_ptr<ports::OrderStore>> stores(test::LaneWorld& lane) {
+        std::vector<std::unique_ptr<ports::OrderStore>> made;
+        made.push_back(std::make_unique<memory::Ledger>(
+            memory::Ledger::Options{}, lane.clock, lane.entropy, lane.hash
+        ));
+        return made;
+    }
+
+    test::LaneWorld lane_;
+    base::SystemClock system_clock_;
+    CountingEntropy entropy_;
+    ApiOptions options_;
+    app::PlaceOrder place_order_{{&lane_.lane}};
+    app::FindOrder find_order_{stores(lane_), 8};
+    app::StockDesk stock_desk_{{{&lane_.lane, &lane_.memory}}};
+    AdminToken token_{std::string(token_text)};
+    app::ServiceState state_;
+    std::unique_ptr<app::DeadLetterDesk> desk_;
+    App app_{
+        .options = options_,
+        .place_order = place_order_,
+        .find_order = find_order_,
+        .stock_desk = stock_desk_,
+        .hash = lane_.hash,
+        .admin_token = token_,
+        .state = state_,
+        .dead_letters = nullptr,
+        .metrics_text = {},
+        .metrics_content_type = {},
+        .recent_rates = {},
+        .outcomes = {},
+        .stuck = {},
+        .invariant_violated = {}};
+    PlaceOrderEndpoint endpoint_{app_};
+    Router router_{api_routes(app_, endpoint_)};
+    std::unique_ptr<Server> server_;
+};
+
+}  // namespace firstcome::http

@@ -1,0 +1,182 @@
+// tests/resilience/limit_table_test.cpp - many keys in little memory, and no key gets more for it
+#include "resilience/limit_table.hpp"
+
+#include "tests/support/manual.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <barrier>
+#include <map>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace firstcome::resilience {
+namespace {
+
+using namespace std::chrono_literals;
+using base::MonotonicTime;
+using std::chrono::nanoseconds;
+
+constexpr MonotonicTime start{100h};
+constexpr RateLimit five_a_second{.interval = 200ms, .burst = 10};
+constexpr std::size_t small = std::size_t{80} * 1024;  // about 4,700 entries
+
+TEST(LimitTable, HoldsEachKeyToItsLimit) {
+    LimitTable table{{.memory_max_bytes = small}};
+    for (const std::uint64_t key : {std::uint64_t{0}, std::uint64_t{7}, ~std::uint64_t{0}}) {
+        for (int at = 0; at < 10; ++at) {
+            EXPECT_TRUE(table.check(key, start, five_a_second).allowed);
+        }
+        EXPECT_FALSE(table.check(key, start, five_a_second).allowed) << key;
+    }
+    EXPECT_EQ(table.figures().entries, 3U);
+    EXPECT_EQ(table.check(7, start + 200ms, five_a_second).remaining, 0U);
+}
+
+TEST(LimitTable, ANewLimitKeepsTheCount) {
+    LimitTable table{{.memory_max_bytes = small}};
+    for (int at = 0; at < 10; ++at) EXPECT_TRUE(table.check(7, start, five_a_second).allowed);
+    const RateLimit wider{.interval = 200ms, .burst = 12};
+    EXPECT_EQ(table.check(7, start, wider).remaining, 1U) << "ten of twelve were used";
+    const RateLimit narrower{.interval = 200ms, .burst = 5};
+    EXPECT_FALSE(table.check(7, start, narrower).allowed);
+}
+
+/// What an endless memory would answer.
+class Endless {
+public:
+    GcraAnswer check(std::uint64_t key, MonotonicTime now, const RateLimit& limit) {
+        const GcraAnswer answer = resilience::check(tats_[key], now, limit);
+        tats_[key] = answer.tat;
+        return answer;
+    }
+
+private:
+    std::unordered_map<std::uint64_t, MonotonicTime> tats_;
+};
+
+TEST(LimitTable, AnswersLikeAnEndlessOneWhileMillionsComeAndGo) {
+    LimitTable table{{.memory_max_bytes = small}};
+    Endless endless;
+    test::SeededEntropy chance{5};
+    std::array<std::uint64_t, 500> active{};
+    for (auto& key : active) key = chance.next();
+    MonotonicTime now = start;
+    std::uint64_t refused = 0;
+    for (int event = 0; event < 400'000; ++event) {
+        now += nanoseconds{chance.next() % 400'000};
+        std::uint64_t& key = active[chance.next() % active.size()];
+        if (chance.next() % 8 == 0) key = chance.next();  // this one has gone for good
+        if (chance.next() % 4 == 0) now += nanoseconds{chance.next() % 40'000};
+        const std::uint64_t asked = chance.next() % 2 == 0 ? active[0] : key;
+        const GcraAnswer expected = endless.check(asked, now, five_a_second);
+        const GcraAnswer answer = table.check(asked, now, five_a_second);
+        ASSERT_EQ(answer.allowed, expected.allowed) << "event " << event;
+        ASSERT_EQ(answer.remaining, expected.remaining) << "event " << event;
+        refused += answer.allowed ? 0 : 1;
+    }
+    EXPECT_GT(refused, 1000U);
+    EXPECT_EQ(table.figures().without_room, 0U);
+    EXPECT_LE(table.memory_bytes(), small);
+}
+
+/// The times a key was let through, checked against burst + t / interval for every span.
+void expect_within(const std::vector<MonotonicTime>& allowed, const RateLimit& limit) {
+    for (std::size_t from = 0; from < allowed.size(); ++from) {
+        for (std::size_t to = from; to < allowed.size(); ++to) {
+            const auto may = limit.burst + (allowed[to] - allowed[from]) / limit.interval;
+            ASSERT_LE(static_cast<std::int64_t>(to - from + 1), may);
+        }
+    }
+}
+
+TEST(LimitTable, NoKeyGetsMoreHoweverManyCrowdIn) {
+    constexpr std::size_t tiny = 10'240;  // about four entries in each part
+    LimitTable table{{.memory_max_bytes = tiny}};
+    test::SeededEntropy chance{9};
+    std::vector<std::uint64_t> keys;
+    for (int at = 0; at < 2000; ++at) keys.push_back(chance.next());
+    std::map<std::uint64_t, std::vector<MonotonicTime>> allowed;
+    MonotonicTime now = start;
+    for (int event = 0; event < 120'000; ++event) {
+        // Rushes and calm turn by turn, so that keys gain entries and lose them again.
+        const std::uint64_t pace = event / 2000 % 2 == 0 ? 100'000 : 20'000'000;
+        now += nanoseconds{chance.next() % pace};
+        const bool hot = chance.next() % 4 == 0;
+        const std::uint64_t key = keys[chance.next() % (hot ? 5 : keys.size())];
+        if (table.check(key, now, five_a_second).allowed) allowed[key].push_back(now);
+    }
+    EXPECT_GT(table.figures().without_room, 1000U) << "or this test tests nothing";
+    EXPECT_GT(allowed.size(), 1900U) << "nobody is locked out for good";
+    for (const auto& [key, times] : allowed) expect_within(times, five_a_second);
+    EXPECT_LE(table.memory_bytes(), tiny);
+}
+
+TEST(LimitTable, AKeyUnderFireIsNotForgottenInAFlood) {
+    LimitTable table{{.memory_max_bytes = small}};
+    test::SeededEntropy chance{11};
+    const std::uint64_t hot = chance.next();
+    std::vector<MonotonicTime> allowed;
+    MonotonicTime now = start;
+    for (int event = 0; event < 500'000; ++event) {
+        now += 20us;
+        static_cast<void>(table.check(chance.next(), now, five_a_second));
+        if (event % 10 == 0 && table.check(hot, now, five_a_second).allowed) {
+            allowed.push_back(now);
+        }
+    }
+    expect_within(allowed, five_a_second);
+    EXPECT_EQ(allowed.size(), 10U + 49U) << "ten at once, then five a second for ten seconds";
+    EXPECT_GT(table.figures().without_room, 0U) << "50,000 new keys a second, room for 4,700";
+}
+
+TEST(LimitTable, CountsEveryEventOfManyThreads) {
+    constexpr int threads = 16;
+    constexpr int times = 5000;
+    constexpr RateLimit wide{.interval = 1s, .burst = 1'000'000};
+    LimitTable table{{.memory_max_bytes = small}};
+    const std::array<std::uint64_t, 2> keys{7, 7 + 64};  // of one part
+    std::barrier begin{threads};
+    std::vector<std::thread> running;
+    for (int thread = 0; thread < threads; ++thread) {
+        running.emplace_back([&] {
+            begin.arrive_and_wait();
+            for (int at = 0; at < times; ++at) {
+                for (const std::uint64_t key : keys) {
+                    EXPECT_TRUE(table.check(key, start, wide).allowed);
+                }
+            }
+        });
+    }
+    for (std::thread& thread : running) thread.join();
+    for (const std::uint64_t key : keys) {
+        EXPECT_EQ(table.check(key, start, wide).remaining, wide.burst - threads * times - 1);
+    }
+}
+
+TEST(LimitTable, ACallThatComesLateCountsAsOfTheLatest) {
+    LimitTable table{{.memory_max_bytes = small}};
+    EXPECT_TRUE(table.check(7 + 64, start + 1s, five_a_second).allowed) << "of the same part";
+    for (int at = 0; at < 10; ++at) EXPECT_TRUE(table.check(7, start, five_a_second).allowed);
+    EXPECT_FALSE(table.check(7, start + 1s, five_a_second).allowed)
+        << "an entry may have been taken over by the later clock: no time passes twice";
+    EXPECT_TRUE(table.check(7, start + 1200ms, five_a_second).allowed);
+}
+
+TEST(LimitTable, TakesItsMemoryAtTheStartAndNoMore) {
+    LimitTable table{{.memory_max_bytes = std::size_t{1} << 20U}};
+    const std::size_t before = table.memory_bytes();
+    EXPECT_LE(before, std::size_t{1} << 20U);
+    EXPECT_GT(table.figures().capacity, 60'000U);
+    test::SeededEntropy chance{13};
+    for (int at = 0; at < 200'000; ++at) {
+        static_cast<void>(table.check(chance.next(), start, five_a_second));
+    }
+    EXPECT_EQ(table.memory_bytes(), before);
+    EXPECT_LE(table.figures().entries, table.figures().capacity);
+}
+
+}  // namespace
+}  // namespace firstcome::resilience
