@@ -277,5 +277,30 @@ TEST_F(RedisLedger, UnitsAreNotGivenBackByWhoAskedTheRecordBeforeARebuild) {
     EXPECT_EQ(left(), "10");
 }
 
+TEST_F(RedisLedger, TwoNodesThatReleaseAnOrderAtOnceGiveItBackOnce) {
+    const auto node = open();
+    const domain::Order order = order_of(*node, {.quantity = 4});
+    ShardCalls calls{{}, 0, node->leader, node->record, shop.clock};
+    // Neither has told the record yet.
+    for (const int moved : {1, 0}) {
+        const auto reply = calls.eval(scripts().release, {bytes_of(order.id), "shoe", "ann", "4"});
+        ASSERT_TRUE(reply.has_value());
+        EXPECT_EQ(reply->items.at(0).integer, moved);
+        EXPECT_EQ(left(), "10");
+    }
+}
+
+TEST_F(RedisLedger, KeysLeaveMemoryWhenNoneOfTheirTimeCanLive) {
+    const auto node = open();
+    for (int day = 0; day < 4; ++day) {
+        EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "accepted " + std::to_string(day + 1));
+        shop.clock.pass(24h);
+    }
+    shop.clock.pass(240h);
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "accepted 5");
+    EXPECT_EQ(shop.cli({"EVAL", "return #redis.call('KEYS', '*:keys:*')", "0"}), "1");
+    EXPECT_EQ(shop.cli({"TTL", "fc:{s0}:outbox"}), "-1") << "nothing else ever expires";
+}
+
 }  // namespace
 }  // namespace firstcome::redis
