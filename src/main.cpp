@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
     add_serve(app, exit_code);
     add_stock(app, exit_code);
     add_stats(app, exit_code);
+    add_dlq(app, exit_code);
     add_audit(app, exit_code);
     add_bench(app, exit_code);
     add_check_config(app, exit_code);

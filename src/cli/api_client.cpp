@@ -87,7 +87,7 @@ HttpAnswer send(const ApiFlags& flags, const Target& target, const ApiCall& call
     add_header("Accept: application/json");
     if (!target.token.empty()) add_header("Authorization: Bearer " + target.token);
     if (!call.idempotency_key.empty()) add_header("Idempotency-Key: " + call.idempotency_key);
-    if (call.method == "POST") add_header("Content-Type: application/json");
+    if (!call.body.empty()) add_header("Content-Type: application/json");
 
     const std::string url = target.url + call.path;
     curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
@@ -107,6 +107,7 @@ HttpAnswer send(const ApiFlags& flags, const Target& target, const ApiCall& call
         curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(call.body.size()));
         curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, call.body.c_str());
     }
+    if (call.method == "DELETE") curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, "DELETE");
     answer.result = curl_easy_perform(curl.get());
     if (answer.result != CURLE_OK) {
         answer.failure = why[0] != '\0' ? why.data() : curl_easy_strerror(answer.result);

@@ -22,7 +22,7 @@ struct ApiFlags {
 void add_api_flags(CLI::App& command, ApiFlags& flags);
 
 struct ApiCall {
-    std::string method;  ///< GET, POST
+    std::string method;  ///< GET, POST, DELETE
     std::string path;    ///< `/api/v1/admin/stats`
     std::string body{};  ///< JSON
     bool admin = false;  ///< sends the token

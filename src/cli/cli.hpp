@@ -31,6 +31,7 @@ void add_print_config(CLI::App& app, int& exit_code);
 void add_check_config(CLI::App& app, int& exit_code);
 void add_stock(CLI::App& app, int& exit_code);
 void add_stats(CLI::App& app, int& exit_code);
+void add_dlq(CLI::App& app, int& exit_code);
 void add_healthcheck(CLI::App& app, int& exit_code);
 
 /// `0.1.0`

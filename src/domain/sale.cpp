@@ -46,13 +46,13 @@ void Sale::apply(const OrderRequest& request, std::uint64_t user_hash, const Gra
     check();
 }
 
-void Sale::revert(const OrderRequest& request, std::uint64_t user_hash, const Grant& grant) {
+void Sale::revert(Units quantity, std::uint64_t user_hash, const Grant& grant) {
     FC_ASSERT(grant.sequence == figures_.orders);
-    FC_ASSERT(request.quantity <= figures_.sold);
+    FC_ASSERT(quantity <= figures_.sold);
     --figures_.orders;
-    figures_.remaining += request.quantity;
-    figures_.sold -= request.quantity;
-    move_bought(user_hash, -Units{request.quantity});
+    figures_.remaining += quantity;
+    figures_.sold -= quantity;
+    move_bought(user_hash, -quantity);
     check();
 }
 

@@ -35,7 +35,7 @@ public:
     void apply(const OrderRequest& request, std::uint64_t user_hash, const Grant& grant);
 
     /// Undoes the last `apply`: its batch was not made durable.
-    void revert(const OrderRequest& request, std::uint64_t user_hash, const Grant& grant);
+    void revert(Units quantity, std::uint64_t user_hash, const Grant& grant);
 
     /// An order found in the store at start: takes its place in line and its units (0: released).
     /// False: the sequence has a gap or a double, or the stock does not cover it: damaged.

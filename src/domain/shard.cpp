@@ -34,7 +34,7 @@ Decision Shard::decide(
     if (request.key) {
         keys_.remember(*request.key, id.high, monotonic_now + key_ttl_, monotonic_now);
     }
-    provisional_.push_back({found, request, user_hash, grant});
+    provisional_.push_back({found, request.key, request.quantity, user_hash, grant});
     return Granted{
         .order =
             Order{
@@ -55,8 +55,8 @@ void Shard::commit() {
 
 void Shard::revert() {
     for (const Provisional& last : provisional_ | std::views::reverse) {
-        last.sale->revert(last.request, last.user_hash, last.grant);
-        if (last.request.key) keys_.forget(*last.request.key);
+        last.sale->revert(last.quantity, last.user_hash, last.grant);
+        if (last.key) keys_.forget(*last.key);
     }
     provisional_.clear();
 }
@@ -71,8 +71,11 @@ std::vector<const Sale*> Shard::touched() const {
 }
 
 Sale* Shard::sale(const ItemId& item) {
+    if (last_asked_ != nullptr && last_asked_->figures().item == item) return last_asked_;
     const auto found = sales_.find(item);
-    return found == sales_.end() ? nullptr : found->second.get();
+    if (found == sales_.end()) return nullptr;
+    last_asked_ = found->second.get();
+    return last_asked_;
 }
 
 Sale& Shard::open_sale(const ItemId& item) {

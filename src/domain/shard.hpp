@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -73,15 +74,17 @@ public:
 private:
     struct Provisional {
         Sale* sale;
-        OrderRequest request;
+        std::optional<KeyHash> key;
+        Units quantity;
         std::uint64_t user_hash;
         Grant grant;
     };
 
     std::chrono::seconds key_ttl_;
-    const base::KeyedHash& hash_;  // outlives
-    OrderIdMaker& ids_;            // outlives
-    std::unordered_map<ItemId, std::unique_ptr<Sale>> sales_;
+    const base::KeyedHash& hash_;                              // outlives
+    OrderIdMaker& ids_;                                        // outlives
+    std::unordered_map<ItemId, std::unique_ptr<Sale>> sales_;  // none ever goes
+    Sale* last_asked_ = nullptr;  // in a rush, mostly the one that is asked for next
     RememberedKeys keys_;
     std::vector<Provisional> provisional_;
 };

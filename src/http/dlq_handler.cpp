@@ -20,7 +20,7 @@
 #include <vector>
 
 // g++ 12 may inline the one of Asio's frame allocation and deallocation and not the other, and then
-// takes them for a mismatched pair (GCC bug 103993).
+// takes them for a mismatched pair.
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 
 namespace firstcome::http {

@@ -71,8 +71,8 @@ struct DeadLetterTotals {
     std::uint64_t dead = 0;
     std::optional<domain::WallTime> oldest;  ///< first failure of the oldest open entry
     std::map<Cause, std::uint64_t> by_cause;
-    /// Units of open entries of the consumer `orders`, by item: reserved until resolved or given
-    /// up.
+    /// Units the consumer `orders` does not have, by item: of open entries, and of those given up
+    /// until they are back.
     std::map<domain::ItemId, domain::Units> units;
 };
 

@@ -22,7 +22,7 @@ enum class Cause : std::uint8_t {
     // The event itself is refused. Five attempts, then it stays for a person to look at.
     invalid,    // a constraint or the format; SQLSTATE 22xxx, 23xxx, HTTP 4xx
     duplicate,  // another order has this key; SQLSTATE 23505
-    rejected,   // anything else the sink says no to, such as missing rights
+    rejected,   // anything else the sink says no to
 };
 inline constexpr std::array causes{
     Cause::unavailable,

@@ -28,7 +28,9 @@ namespace firstcome::wiring {
 namespace {
 
 constexpr std::chrono::milliseconds refresh_every{250};  // how old another node's sales may look
-constexpr std::chrono::seconds start_patience{20};       // for stores that are just starting
+constexpr std::chrono::milliseconds refresh_first{25};   // until the items are known at all
+constexpr std::chrono::milliseconds refresh_look{5};
+constexpr std::chrono::seconds start_patience{20};  // for stores that are just starting
 constexpr std::chrono::milliseconds start_pause{500};
 
 std::expected<std::string, std::string> password_in(const std::string& file) {
@@ -81,6 +83,7 @@ private:
     [[nodiscard]] Result<void> check_redis();
     [[nodiscard]] OutboxView open_outbox_view() const;
     [[nodiscard]] domain::Units compensating(const domain::ItemId& item) const;
+    [[nodiscard]] Result<void> wait_until_refreshed();
     void refresh_until_stopped();
     void stop_refreshing();
 
@@ -133,8 +136,7 @@ ShardOptions Distributed::shard_options(unsigned shard) const {
     options.redis.shard_key = redis::ShardKeys{shard}.prefix;
     options.postgres = postgres_options("shard-" + std::to_string(shard));
     options.ledger.shard = shard;
-    options.ledger.key_ttl =
-        std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
+    options.key_ttl = std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
     options.ledger.level = config_.durability == config::Durability::database
                                ? domain::Durability::database
                                : domain::Durability::redis;
@@ -296,13 +298,35 @@ Backend::Result<void> Distributed::start(std::span<app::OrderLane* const> lanes)
     }
     refresher_ = std::thread([this] { refresh_until_stopped(); });
     ::pthread_setname_np(refresher_.native_handle(), "fc-refresh");
+    return wait_until_refreshed();
+}
+
+// Before that an item that exists would be called unknown.
+Backend::Result<void> Distributed::wait_until_refreshed() {
+    const auto give_up = clock_.monotonic() + start_patience;
+    base::Doorbell rests;
+    for (const auto& shard : shards_) {
+        while (!shard->refreshed()) {
+            if (clock_.monotonic() > give_up) {
+                return std::unexpected(
+                    "the items cannot be read from Redis: it is being rebuilt, or no node leads; "
+                    "the log says more, and a later start will do"
+                );
+            }
+            rests.rest(refresh_look);
+        }
+    }
     return {};
 }
 
 void Distributed::refresh_until_stopped() {
     while (!stopping_.load()) {
-        for (const auto& shard : shards_) shard->refresh();
-        refresh_bell_.rest(refresh_every);
+        bool all = true;
+        for (const auto& shard : shards_) {
+            shard->refresh();
+            all = all && shard->refreshed();
+        }
+        refresh_bell_.rest(all ? refresh_every : refresh_first);
     }
 }
 

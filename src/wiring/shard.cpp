@@ -20,7 +20,7 @@ postgres::RecordOptions record_of(const ShardOptions& options, std::string_view 
     made.connection = options.postgres;
     made.connection.name += "-";
     made.connection.name += role;
-    made.key_ttl = options.ledger.key_ttl;
+    made.key_ttl = options.key_ttl;
     made.events = options.events;
     return made;
 }
@@ -29,7 +29,7 @@ postgres::OrderSinkOptions sink_of(const ShardOptions& options) {
     return {
         .connection = options.postgres,
         .shard = options.shard,
-        .key_ttl = options.ledger.key_ttl,
+        .key_ttl = options.key_ttl,
         .events = options.events,
         .stock_low_percent = options.stock_low_percent};
 }
@@ -37,7 +37,7 @@ postgres::OrderSinkOptions sink_of(const ShardOptions& options) {
 redis::RebuildOptions rebuild_of(const ShardOptions& options) {
     redis::RebuildOptions made;
     made.shard = options.shard;
-    made.key_ttl = options.ledger.key_ttl;
+    made.key_ttl = options.key_ttl;
     return made;
 }
 
@@ -82,6 +82,7 @@ Shard::Shard(
           options_.ledger, leader_redis_, leader_record_, clock, leader_entropy_, rest_in(rests_)
       ),
       outbox_(options_.shard, relay_redis_, leader_record_, clock),
+      outbox_reader_(options_.shard, leader_redis_),
       sink_(
           sink_of(options_), [this] { return outbox_.epoch(); }, [] {}
       ),
@@ -118,8 +119,13 @@ app::LeaderDuties Shard::duties() {
         .relay = [this] { return relay_.step(); },
         .hurry = [this](base::MonotonicTime deadline) { relay_.hurry(deadline); },
         .conserve = [this] { conserve(); },
-        .pending = [this] { return outbox_.depth().pending; },
+        .pending = [this] { return pending(); },
     };
+}
+
+// Asked of Redis, since the relay stops looking when PostgreSQL is gone.
+std::uint64_t Shard::pending() {
+    return outbox_reader_.pending().value_or(outbox_.depth().pending);
 }
 
 void Shard::conserve() {
@@ -152,6 +158,7 @@ void Shard::refresh() {
             } else {
                 permit->succeed(clock_.monotonic());
             }
+            if (refreshed) refreshed_.store(true);
         }
         refreshing_.store(false);
     });

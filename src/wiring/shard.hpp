@@ -34,6 +34,7 @@ struct ShardOptions {
     redis::ConnectionOptions redis;
     postgres::ConnectionOptions postgres;
     redis::LedgerOptions ledger;
+    std::chrono::seconds key_ttl{86'400};
     app::RelayOptions relay;
     bool events = false;
     unsigned stock_low_percent = 10;
@@ -75,6 +76,11 @@ public:
     /// Thread   any
     void refresh();
 
+    /// Whether figures of the shard's items were read: nothing is known of them before.
+    ///
+    /// Thread   any
+    [[nodiscard]] bool refreshed() const { return refreshed_.load(); }
+
     /// Returns the orders left in the outbox, when this node leads.
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline);
 
@@ -84,6 +90,7 @@ public:
 
 private:
     [[nodiscard]] app::LeaderDuties duties();
+    [[nodiscard]] std::uint64_t pending();
     void conserve();
 
     ShardOptions options_;
@@ -100,6 +107,7 @@ private:
     guarded::Ledger guarded_;
     app::OrderLane* lane_ = nullptr;
     std::atomic<bool> refreshing_{false};
+    std::atomic<bool> refreshed_{false};
 
     base::SystemEntropy leader_entropy_;
     base::SystemEntropy leader_record_entropy_;
@@ -109,6 +117,7 @@ private:
     postgres::Record leader_record_;
     redis::Ledger leader_ledger_;
     redis::Outbox outbox_;
+    redis::OutboxReader outbox_reader_;
     postgres::OrderSink sink_;
     guarded::Sink guarded_sink_;
     postgres::DeadLetters letters_;

@@ -170,9 +170,8 @@ TEST(Warnings, NameWhatHasNoEffectYet) {
 
 TEST(Refusals, AreForWhatWouldBeAPromiseBroken) {
     Config config;
-    config.mode = Mode::distributed;
     config.auth.mode = AuthMode::jwt;
-    EXPECT_THAT(refusals(config), ElementsAre(HasSubstr("mode"), HasSubstr("auth.mode")));
+    EXPECT_THAT(refusals(config), ElementsAre(HasSubstr("auth.mode")));
 }
 
 TEST(RestartNeeded, NamesEveryDifferenceButTheReloadable) {

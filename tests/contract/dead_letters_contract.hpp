@@ -308,6 +308,19 @@ TYPED_TEST_P(DeadLettersContract, CountsWhatIsOpenAndTheUnitsItHolds) {
     );
 }
 
+TYPED_TEST_P(DeadLettersContract, HoldsUnitsOfWhatWasGivenUpUntilTheyAreBack) {
+    auto& letters = this->world.letters();
+    const DeadLetterId id = this->park(accepted_event(1, "shoe", 5));
+    ASSERT_TRUE(letters.discard(id, "no", "eve", this->now).has_value());
+    const auto undone = letters.totals().value();
+    EXPECT_EQ(undone.retrying, 0U);
+    EXPECT_TRUE(undone.by_cause.empty());
+    EXPECT_FALSE(undone.oldest.has_value());
+    EXPECT_EQ(undone.units, (std::map<domain::ItemId, domain::Units>{{item("shoe"), 5}}));
+    ASSERT_TRUE(letters.compensated(id).has_value());
+    EXPECT_TRUE(letters.totals().value().units.empty());
+}
+
 TYPED_TEST_P(DeadLettersContract, ListsWhatMatchesTheFilter) {
     const DeadLetterId dead = this->park_dead(accepted_event(1, "shoe"));
     const DeadLetterId hat = this->park(accepted_event(2, "hat"));
@@ -505,6 +518,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     WhatIsSettledStaysSettled,
     AGivenUpEntryIsUndoneUntilItsUnitsAreBack,
     CountsWhatIsOpenAndTheUnitsItHolds,
+    HoldsUnitsOfWhatWasGivenUpUntilTheyAreBack,
     ListsWhatMatchesTheFilter,
     ListsNewestFirstPageByPage,
     SaysWhenThereIsNoSuchEntryOrTask,

@@ -287,3 +287,48 @@ class Cable:
         for each in (end, other):
             self._selector.unregister(each)
             each.close()
+
+
+class Sentinel(Program):
+    """Watches one master; a failover takes about two seconds."""
+
+    def __init__(self, scratch, master_port, number):
+        port = free_port()
+        folder = os.path.join(scratch, f"sentinel-{number}")
+        os.makedirs(folder)
+        config = os.path.join(folder, "sentinel.conf")
+        with open(config, "w", encoding="ascii") as file:
+            file.write(
+                f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
+                f"sentinel monitor shop 127.0.0.1 {master_port} 1\n"
+                "sentinel down-after-milliseconds shop 700\n"
+                "sentinel failover-timeout shop 3000\n"
+            )
+        super().__init__(["redis-sentinel", config], port, os.path.join(folder, "sentinel.log"))
+
+
+def cluster_port():
+    """A free port whose bus port, 10,000 above, is free too."""
+    while True:
+        port = free_port() % 20_000 + 20_000
+        if not _listens(port) and not _listens(port + 10_000):
+            return port
+
+
+def make_cluster(scratch, made):
+    """Three masters that share the slots; `made` registers and starts each."""
+    nodes = [
+        made(Redis(
+            scratch, cluster_port(), ("--cluster-enabled", "yes"), name=f"cluster-{number}"
+        )) for number in range(3)
+    ]
+    subprocess.run(
+        ["redis-cli", "--cluster", "create", *[f"127.0.0.1:{node.port}" for node in nodes],
+         "--cluster-yes"],
+        check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=60,
+    )
+    for node in nodes:
+        wait_until(
+            lambda node=node: "cluster_state:ok" in node.cli("CLUSTER", "INFO"), "the cluster is up"
+        )
+    return nodes

@@ -119,7 +119,7 @@ class Webhook(EndToEnd):
         self.receiver.start()
         self.wait_told(orders)
         self.check_messages()
-        self.assertEqual(self.lines()[("shoe")], list(range(1, 51)))
+        self.assertEqual(self.lines()["shoe"], list(range(1, 51)))
         client.close()
         server.stop()
 

@@ -141,6 +141,11 @@ TEST(Problem, EveryNoHasItsStatusCodeAndMembers) {
          R"(429 rate_limited violatedPolicies=["user"])",
          "Retry-After: 1\r\nRateLimit-Policy: \"user\";q=10;w=2\r\n"
          "RateLimit: \"user\";r=0;t=1\r\n"},
+        {problem(ProblemCode::dead_letter_not_found), "404 dead_letter_not_found", ""},
+        {problem(ProblemCode::dead_letter_busy), "409 dead_letter_busy", ""},
+        {problem(ProblemCode::redrive_running), "409 redrive_running", ""},
+        {problem(ProblemCode::redrive_not_found), "404 redrive_not_found", ""},
+        {problem(ProblemCode::redrive_ended), "409 redrive_ended", ""},
         {problem(ProblemCode::malformed_request), "400 malformed_request", ""},
         {problem(ProblemCode::headers_too_large), "431 headers_too_large", ""},
         {problem(ProblemCode::uri_too_long), "414 uri_too_long", ""},

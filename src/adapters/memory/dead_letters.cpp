@@ -172,14 +172,16 @@ DeadLetters::Result<ports::DeadLetterTotals> DeadLetters::totals() {
     ports::DeadLetterTotals totals;
     for (const auto& [id, entry] : table_->entries) {
         const DeadLetter& letter = entry.letter;
+        const bool undone = letter.status == DeadLetterStatus::discarded && !entry.compensated;
+        if (letter.consumer == ports::orders_consumer && (is_open(letter) || undone)) {
+            totals.units[letter.event.order.item] += letter.event.order.quantity;
+        }
         if (!is_open(letter)) continue;
         ++(letter.status == DeadLetterStatus::dead ? totals.dead : totals.retrying);
         ++totals.by_cause[letter.cause];
         if (!totals.oldest || letter.first_failure < *totals.oldest) {
             totals.oldest = letter.first_failure;
         }
-        if (letter.consumer != ports::orders_consumer) continue;
-        totals.units[letter.event.order.item] += letter.event.order.quantity;
     }
     return totals;
 }

@@ -248,7 +248,8 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> SystemOfReco
         if (*refused) return **refused;
     }
     truth_.item_of(change.item, shard) = wanted;
-    if (change.key) truth_.changes_.insert_or_assign(*change.key, Truth::ChangeRecord{change, after});
+    if (change.key)
+        truth_.changes_.insert_or_assign(*change.key, Truth::ChangeRecord{change, after});
     const bool appeared = !before.per_user_limit && after.per_user_limit && after.orders > 0;
     return Changed{.item = wanted, .answer = {.figures = after}, .limit_appeared = appeared};
 }

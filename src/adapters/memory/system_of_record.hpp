@@ -21,6 +21,7 @@ class Truth final : public ports::EventSink, public ports::OrderStore {
 public:
     /// An accepted order becomes a stored one; the same again changes nothing.
     [[nodiscard]] std::string_view consumer() const override { return "orders"; }
+
     [[nodiscard]] ports::Delivery deliver(std::span<const domain::Event> events) override;
 
     /// The order is among the dead letters: its units stay taken.
@@ -105,9 +106,8 @@ public:
         domain::OrderId order, std::string_view reason
     ) override;
     [[nodiscard]] Result<void> given_back(domain::OrderId order) override;
-    [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(
-        unsigned shard, std::size_t max
-    ) override;
+    [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(unsigned shard, std::size_t max)
+        override;
 
 private:
     [[nodiscard]] std::optional<std::variant<ports::Changed, domain::StockRejected>> repeated(

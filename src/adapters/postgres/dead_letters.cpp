@@ -37,7 +37,9 @@ constexpr std::string_view select_totals = R"(
 SELECT status, cause, item_id, count(*), min(first_failure), coalesce(sum(quantity) FILTER (
     WHERE consumer = 'orders' AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = f.order_id)
 ), 0)::bigint
-FROM failed_order_events f WHERE status IN ('retrying', 'dead') GROUP BY 1, 2, 3)";
+FROM failed_order_events f
+WHERE status IN ('retrying', 'dead') OR (status = 'discarded' AND NOT compensated)
+GROUP BY 1, 2, 3)";
 
 constexpr std::string_view insert_order_failed = R"(
 INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, occurred_at, trace)
@@ -202,6 +204,10 @@ DeadLetters::Result<ports::DeadLetterTotals> DeadLetters::totals() {
     if (!rows) return std::unexpected(report(rows.error(), "count"));
     ports::DeadLetterTotals totals;
     for (std::size_t row = 0; row < rows->size(); ++row) {
+        const auto item = domain::ItemId::from(rows->text(row, 2));
+        const domain::Units units = rows->integer(row, 5);
+        if (item && units > 0) totals.units[*item] += units;
+        if (rows->text(row, 0) == "discarded") continue;
         const auto count = static_cast<std::uint64_t>(rows->integer(row, 3));
         (rows->text(row, 0) == "dead" ? totals.dead : totals.retrying) += count;
         if (const auto cause = ports::cause_from(rows->text(row, 1))) {
@@ -209,9 +215,6 @@ DeadLetters::Result<ports::DeadLetterTotals> DeadLetters::totals() {
         }
         const WallTime oldest = rows->time(row, 4);
         totals.oldest = std::min(totals.oldest.value_or(oldest), oldest);
-        const auto item = domain::ItemId::from(rows->text(row, 2));
-        const domain::Units units = rows->integer(row, 5);
-        if (item && units > 0) totals.units[*item] += units;
     }
     return totals;
 }

@@ -198,8 +198,8 @@ Started agree_on_shards(Connection& connection, unsigned shards) {
     const std::string theirs{rows->text(0, 0)};
     if (theirs == ours) return {};
     return stop(fmt::format(
-        "redis.shards is {} here, but this database was begun with {}: all nodes need the same, "
-        "and it cannot change while there are orders; set redis.shards = {}",
+        "lane.count is {} here, but this database was begun with {}: all nodes need the same, "
+        "and it cannot change while there are orders; set lane.count = {}",
         ours,
         theirs,
         theirs

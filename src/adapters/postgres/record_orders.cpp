@@ -44,7 +44,8 @@ constexpr std::string_view select_parked_keys =
     "SELECT " FC_PARKED_COLUMNS
     ", key FROM failed_order_events WHERE consumer = 'orders' "
     "AND event_type = 'order.accepted' AND event_id > $1 AND shard = $2 AND key IS NOT NULL "
-    "AND accepted_at >= $3 AND status IN ('retrying', 'dead') ORDER BY event_id LIMIT $4";
+    "AND accepted_at >= $3 AND status IN ('retrying', 'dead', 'discarded') "
+    "ORDER BY event_id LIMIT $4";
 
 /// The lowest id an order made at `time` or later may have.
 domain::OrderId first_id_at(domain::WallTime time) {

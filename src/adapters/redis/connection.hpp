@@ -80,8 +80,9 @@ public:
         std::initializer_list<std::string_view> words, Call call = {}
     );
 
-    /// All in one write, answers in the same order; an error among them stays in its place. Not
-    /// one transaction: `outcome_unknown` may mean that only the first ones were executed.
+    /// All in one write, answers in the same order; an error among them stays in its place, and
+    /// what belongs to another node is sent there, after the others. Not one transaction:
+    /// `outcome_unknown` may mean that only some were executed.
     [[nodiscard]] Result<std::vector<Reply>> pipeline(
         std::span<const Words> commands, Call call = {}
     );

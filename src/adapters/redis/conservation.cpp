@@ -70,8 +70,9 @@ std::expected<Conserved, LedgerError> Conservation::check() {
     for (const RecordedItem& recorded : *items) {
         const auto name = std::ranges::find(names, recorded.figures.item.text(), &Reply::text);
         const auto* const fields =
-            name == names.end() ? nullptr : &look->items[3].items.at(
-                                                static_cast<std::size_t>(name - names.begin()));
+            name == names.end()
+                ? nullptr
+                : &look->items[3].items.at(static_cast<std::size_t>(name - names.begin()));
         const auto taken = waiting->find(recorded.figures.item);
         const Taken none;
         auto drift = compare(recorded, taken == waiting->end() ? none : taken->second, fields);
@@ -84,13 +85,27 @@ std::expected<Conserved, LedgerError> Conservation::check() {
 }
 
 std::expected<std::size_t, LedgerError> Conservation::finish_releases() {
-    const auto open = record_.not_given_back(options_.shard, options_.releases_a_check);
-    if (!open) return std::unexpected(ledger_error(open.error()));
     std::size_t finished = 0;
-    for (const domain::Order& order : *open) {
-        const auto back = give_back(calls_, record_, order);
-        if (!back) return std::unexpected(back.error());
-        ++finished;
+    for (const bool again : {false, true}) {
+        const auto life = calls_.life();
+        if (!life) return std::unexpected(life.error());
+        const auto open = record_.not_given_back(options_.shard, options_.releases_a_check);
+        if (!open) return std::unexpected(ledger_error(open.error()));
+        bool stale = false;
+        for (const domain::Order& order : *open) {
+            const auto back = give_back(calls_, record_, order, *life);
+            if (back) {
+                ++finished;
+                continue;
+            }
+            // Rebuilt since we looked last: the record is asked anew, in the life there is now.
+            if (back.error() != LedgerError::rebuilding || again) {
+                return std::unexpected(back.error());
+            }
+            stale = true;
+            break;
+        }
+        if (!stale) break;
     }
     return finished;
 }
@@ -149,8 +164,7 @@ std::optional<Drift> Conservation::compare(
     return Drift{
         .item = truth.item,
         .units = units,
-        .what =
-            difference(expected, fmt::format("taken {} orders {}", found.sold, found.orders))};
+        .what = difference(expected, fmt::format("taken {} orders {}", found.sold, found.orders))};
 }
 
 // Between two calls everything that was under way has ended.

@@ -37,7 +37,7 @@ struct Conserved {
 
 struct ConservationOptions {
     unsigned shard = 0;
-    std::size_t entries_max = 256;      ///< of the outbox, read in one look
+    std::size_t entries_max = 256;       ///< of the outbox, read in one look
     std::size_t releases_a_check = 100;  ///< unfinished ones taken up
 };
 

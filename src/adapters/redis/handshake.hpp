@@ -51,10 +51,10 @@ private:
     [[nodiscard]] std::expected<Life, ports::LedgerError> compare();
 
     Options options_;
-    const ShardKeys& keys_;          // outlives
-    Connection& connection_;         // outlives
-    ports::SystemOfRecord& record_;  // outlives
-    const base::Clock& clock_;       // outlives
+    const ShardKeys& keys_;                 // outlives
+    Connection& connection_;                // outlives
+    ports::SystemOfRecord& record_;         // outlives
+    const base::Clock& clock_;              // outlives
     std::optional<ports::Epoch> recorded_;  // as last heard
     std::optional<Life> life_;
     ports::LedgerError refusal_ = ports::LedgerError::unavailable;

@@ -16,15 +16,7 @@ namespace firstcome::redis {
 /// The fields of an item's hash, in the order every script answers them. Times are milliseconds; an
 /// open end of the window and no limit are empty.
 inline constexpr std::array<std::string_view, 9> item_fields{
-    "initial",
-    "restocked",
-    "remaining",
-    "sold",
-    "orders",
-    "opens",
-    "closes",
-    "limit",
-    "movement"};
+    "initial", "restocked", "remaining", "sold", "orders", "opens", "closes", "limit", "movement"};
 
 /// An item in the sale. Failed orders count as sold until their units are back.
 struct LiveItem {

@@ -40,12 +40,15 @@ std::int64_t figure(std::string_view text, int n) {
         if (space == std::string_view::npos) return 0;
         text.remove_prefix(space + 1);
     }
-    const Reply as_text{.kind = Reply::Kind::text, .text = std::string(text.substr(0, text.find(' ')))};
+    const Reply as_text{
+        .kind = Reply::Kind::text, .text = std::string(text.substr(0, text.find(' ')))};
     return number_in(as_text).value_or(0);
 }
 
 std::optional<Rejected> read_refusal(std::string_view text, domain::WallTime now) {
-    const auto is_named = [&](Rejection why) { return text.substr(0, text.find(' ')) == name(why); };
+    const auto is_named = [&](Rejection why) {
+        return text.substr(0, text.find(' ')) == name(why);
+    };
     const auto* const why = std::ranges::find_if(domain::rejections, is_named);
     if (why == domain::rejections.end()) return std::nullopt;
     switch (*why) {
@@ -86,7 +89,6 @@ Ledger::Ledger(
       calls_(options.handshake, options.shard, connection, record, clock),
       ids_(options.shard, 0, entropy) {
     FC_ASSERT(options.level != Durability::disk);
-    FC_ASSERT(options.key_ttl.count() > 0);
 }
 
 std::expected<void, LedgerError> Ledger::place(
@@ -141,7 +143,6 @@ ShardCalls::Arguments Ledger::place_arguments(const Asked& asked, const Life&) c
     ShardCalls::Arguments arguments{
         options_.server_time ? std::string{} : std::to_string(now),
         std::to_string(moment),
-        std::to_string(microseconds_of(options_.key_ttl)),
         std::to_string(options_.outbox_entries_max),
         options_.level == Durability::redis ? "r" : "d",
         asked.orders};
@@ -249,8 +250,8 @@ std::expected<bool, LedgerError> Ledger::wait_until_relayed(
     const ShardKeys& keys = calls_.keys();
     while (true) {
         const auto now = calls_.command({"MGET", keys.epoch, keys.relayed});
-        const bool same = now && now->items.size() == 2 &&
-                          now->items[0].says(std::to_string(epoch.number));
+        const bool same =
+            now && now->items.size() == 2 && now->items[0].says(std::to_string(epoch.number));
         if (!same) return std::unexpected(LedgerError::outcome_unknown);
         const auto relayed = number_in(now->items[1]);
         if (relayed && static_cast<Moment>(*relayed) >= moment) return true;
@@ -263,8 +264,7 @@ std::expected<bool, LedgerError> Ledger::wait_until_relayed(
 std::expected<void, LedgerError> Ledger::settle(
     const Asked& asked, std::span<Outcome> outcomes, bool declare
 ) {
-    ShardCalls::Arguments arguments{
-        std::to_string(microseconds_of(options_.key_ttl)), declare ? "declare" : ""};
+    ShardCalls::Arguments arguments{declare ? "declare" : ""};
     for (const Promise& promise : promises_) {
         const auto& key = asked.batch[promise.at].key;
         arguments.push_back(key ? bytes_of(*key) : std::string{});

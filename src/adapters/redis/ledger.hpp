@@ -22,7 +22,6 @@ namespace firstcome::redis {
 
 struct LedgerOptions {
     unsigned shard = 0;
-    std::chrono::seconds key_ttl{86'400};
     domain::Durability level = domain::Durability::redis;  ///< redis or database
     /// Level database, and the relay takes longer than `commit_wait`: answer outcome_unknown, or
     /// declare the orders to be of level redis.
@@ -65,10 +64,12 @@ public:
     [[nodiscard]] std::expected<ports::Release, ports::LedgerError> release(
         domain::OrderId order, std::string_view reason
     ) override;
+
     [[nodiscard]] std::optional<domain::StockFigures> stock(const domain::ItemId& item
     ) const override {
         return board_.stock(item);
     }
+
     [[nodiscard]] std::vector<domain::StockFigures> all_stock() const override {
         return board_.all_stock();
     }

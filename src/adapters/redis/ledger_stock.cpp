@@ -1,6 +1,5 @@
 // src/adapters/redis/ledger_stock.cpp - stock changes and releases: the record and the sale in step
 #include "adapters/redis/ledger.hpp"
-
 #include "adapters/redis/sale_changes.hpp"
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
@@ -78,16 +77,26 @@ ports::SystemOfRecord::Result<std::optional<StockRejected>> Ledger::lower(
 std::expected<ports::Release, LedgerError> Ledger::release(
     domain::OrderId order, std::string_view reason
 ) {
-    const auto decided = fail(order, reason);
-    if (!decided) return std::unexpected(decided.error());
-    if (!*decided) return ports::Release::order_not_found;
-    if ((*decided)->given_back) return ports::Release::already_released;
-    base::failpoint("after_fail");
-    const auto moved = give_back(calls_, record_, (*decided)->order);
-    if (!moved) return std::unexpected(moved.error());
-    const auto live = read_item((*decided)->order.item, moved->fields, clock_.wall());
-    if (live) board_.publish(live->figures);
-    return moved->now ? ports::Release::released : ports::Release::already_released;
+    for (const bool again : {false, true}) {
+        const auto life = calls_.life();
+        if (!life) return std::unexpected(life.error());
+        const auto decided = fail(order, reason);
+        if (!decided) return std::unexpected(decided.error());
+        if (!*decided) return ports::Release::order_not_found;
+        if ((*decided)->given_back) return ports::Release::already_released;
+        base::failpoint("after_fail");
+        const auto moved = give_back(calls_, record_, (*decided)->order, *life);
+        if (moved) {
+            const auto live = read_item((*decided)->order.item, moved->fields, clock_.wall());
+            if (live) board_.publish(live->figures);
+            return moved->now ? ports::Release::released : ports::Release::already_released;
+        }
+        // Rebuilt since we looked last: the record is asked anew, in the life there is now.
+        if (moved.error() != LedgerError::rebuilding || again) {
+            return std::unexpected(moved.error());
+        }
+    }
+    FC_UNREACHABLE();
 }
 
 // An order that was just accepted is in neither table until it is relayed.
@@ -106,8 +115,7 @@ std::expected<std::optional<ports::Failed>, LedgerError> Ledger::fail(
 std::expected<void, LedgerError> Ledger::wait_for_outbox() {
     const auto life = calls_.life();
     if (!life) return std::unexpected(life.error());
-    const auto last =
-        calls_.command({"XREVRANGE", calls_.keys().outbox, "+", "-", "COUNT", "1"});
+    const auto last = calls_.command({"XREVRANGE", calls_.keys().outbox, "+", "-", "COUNT", "1"});
     if (!last) return std::unexpected(last.error().error);
     if (last->items.empty()) return {};
     const auto end = moment_of(last->items.front());

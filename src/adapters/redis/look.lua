@@ -8,7 +8,7 @@
 
 local call, prefix = redis.call, ARGV[1]
 local shard = call('MGET', KEYS[1], prefix .. 'moment', prefix .. 'placed')
-if shard[1] ~= ARGV[2] then return redis.error_reply('EPOCH') end
+if shard[1] ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
 if not shard[2] or not shard[3] then return redis.error_reply('CORRUPT moment, placed') end
 
 local waiting, entries = call('XLEN', prefix .. 'outbox'), {}

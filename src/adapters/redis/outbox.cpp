@@ -37,47 +37,58 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::pull(
     std::size_t max, std::chrono::milliseconds wait
 ) {
     FC_ASSERT(max > 0);
-    const auto replies = read(max, wait);
-    if (!replies) return std::unexpected(replies.error());
-    const Reply& streams = replies->front();
-    const auto placed = static_cast<std::uint64_t>(number_in(replies->back()).value_or(0));
-    if (streams.items.empty()) {
+    const auto look = read(max, wait);
+    if (!look) return std::unexpected(look.error());
+    if (look->streams.items.empty()) {
         pulled_.clear();
         pending_ = 0;
         oldest_ms_ = 0;
         return std::vector<domain::Event>{};
     }
-    const Reply& stream = streams.items.front();  // its name and its entries
+    const Reply& stream = look->streams.items.front();  // its name and its entries
     if (stream.items.size() != 2 || stream.items[1].items.empty()) {
         return damaged(calls_.keys().shard);
     }
     const auto& entries = stream.items[1].items;
     if (const auto head = read_entry_head(bytes_of_entry(entries.front()))) {
-        pending_ = placed - std::min(placed, head->placed_before);
+        pending_ = look->placed - std::min(look->placed, head->placed_before);
         oldest_ms_ = milliseconds_of(head->accepted_at);
     }
     return take(entries, max);
 }
 
-std::expected<std::vector<Reply>, OutboxError> Outbox::read(
+// The epoch is read with the entries: on a connection that has waited, it may be another one.
+std::expected<Outbox::Look, OutboxError> Outbox::read(
     std::size_t max, std::chrono::milliseconds wait
 ) {
-    const auto life = calls_.life();
-    if (!life) return std::unexpected(OutboxError::unavailable);
-    if (epoch_ != life->epoch) pulled_.clear();
-    epoch_ = life->epoch;
     const ShardKeys& keys = calls_.keys();
     const std::string count = std::to_string(std::max<std::size_t>(1, max / entry_size_));
     const std::string wait_ms = std::to_string(wait.count());
     std::vector<std::string_view> read{"XREAD", "COUNT", count};
     if (wait.count() > 0) read.insert(read.end(), {"BLOCK", wait_ms});
     read.insert(read.end(), {"STREAMS", keys.outbox, "0"});
-    const std::vector<std::string_view> placed{"GET", keys.placed};
-    const std::array<Words, 2> commands{Words{read}, Words{placed}};
-    auto replies = calls_.pipeline(commands, wait + answer_time);
-    if (!replies) return std::unexpected(OutboxError::unavailable);
-    if (replies->front().is(Reply::Kind::error)) return damaged(keys.shard);
-    return std::move(*replies);
+    const std::vector<std::string_view> shard{"MGET", keys.epoch, keys.placed};
+    const std::array<Words, 2> commands{Words{read}, Words{shard}};
+    for (int tries = 0; tries < 2; ++tries) {
+        const auto life = calls_.life();
+        if (!life) return std::unexpected(OutboxError::unavailable);
+        if (epoch_ != life->epoch) pulled_.clear();
+        epoch_ = life->epoch;
+        auto replies = calls_.pipeline(commands, wait + answer_time);
+        if (!replies) return std::unexpected(OutboxError::unavailable);
+        Reply& now = replies->back();
+        if (now.items.size() != 2 || replies->front().is(Reply::Kind::error)) {
+            return damaged(keys.shard);
+        }
+        if (now.items[0].says(life->number)) {
+            const auto placed = number_in(now.items[1]).value_or(0);
+            return Look{
+                .streams = std::move(replies->front()),
+                .placed = static_cast<std::uint64_t>(placed)};
+        }
+        calls_.doubt();
+    }
+    return std::unexpected(OutboxError::unavailable);
 }
 
 // Of the first entry a part may be acknowledged already; the relay is given what is left of it.

@@ -51,7 +51,12 @@ private:
         std::size_t left = 0;  // events not acknowledged yet
     };
 
-    [[nodiscard]] Result<std::vector<Reply>> read(std::size_t max, std::chrono::milliseconds wait);
+    struct Look {
+        Reply streams;
+        std::uint64_t placed = 0;  // orders, since Redis was empty
+    };
+
+    [[nodiscard]] Result<Look> read(std::size_t max, std::chrono::milliseconds wait);
     [[nodiscard]] Result<std::vector<domain::Event>> take(
         std::span<const Reply> entries, std::size_t max
     );
@@ -81,6 +86,8 @@ public:
 
     /// The last entry there is; nothing: the outbox is empty.
     [[nodiscard]] Result<std::optional<Moment>> end();
+    /// Orders that wait.
+    [[nodiscard]] Result<std::uint64_t> pending();
     /// Whether all entries up to this one have left: they are stored.
     [[nodiscard]] Result<bool> has_passed(Moment end);
 

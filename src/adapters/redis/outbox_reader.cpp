@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view entries_a_look = "64";
 constexpr int id_time_shift = 16;  // a UUIDv7's milliseconds are above the lower 16 bits of `high`
-constexpr Moment near_us = 5'000'000;          // clocks of node and server, and time in the lane
+constexpr Moment near_us = 5'000'000;  // clocks of node and server, and time in the lane
 constexpr Moment far_us = Moment{3600} * 1'000'000;  // beyond it no clock is off
 
 Moment microseconds_of(domain::WallTime time) {
@@ -19,9 +19,8 @@ Moment microseconds_of(domain::WallTime time) {
 }
 
 std::unexpected<Failure> damaged() {
-    return std::unexpected(
-        Failure{.error = CommandError::refused, .text = "CORRUPT entry of the outbox"}
-    );
+    return std::unexpected(Failure{
+        .error = CommandError::refused, .text = "CORRUPT entry of the outbox"});
 }
 
 }  // namespace
@@ -92,6 +91,18 @@ Result<std::optional<Moment>> OutboxReader::end() {
     const auto moment = moment_of(**last);
     if (!moment) return damaged();
     return moment;
+}
+
+Result<std::uint64_t> OutboxReader::pending() {
+    const auto first = edge("XRANGE");
+    if (!first) return std::unexpected(first.error());
+    const auto last = edge("XREVRANGE");
+    if (!last) return std::unexpected(last.error());
+    if (!*first || !*last) return 0;
+    const auto oldest = read_entry(bytes_of_entry(**first));
+    const auto newest = read_entry(bytes_of_entry(**last));
+    if (!oldest || !newest) return damaged();
+    return newest->placed_before + newest->events.size() - oldest->placed_before;
 }
 
 Result<bool> OutboxReader::has_passed(Moment end) {

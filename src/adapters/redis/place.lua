@@ -6,8 +6,7 @@
 --
 -- KEYS[1]  fc:{sK}:epoch; every other name begins with ARGV[1], so it lies on the same server
 -- ARGV     1 prefix, 2 epoch, 3 now (ms; empty: the server's), 4 moment as the caller reckons it,
---          5 lifetime of keys (us), 6 entries the outbox may hold, 7 level (one byte), 8 orders,
---          9... names of the items
+--          5 entries the outbox may hold, 6 level (one byte), 7 orders, 8... names of the items
 -- orders   per order: place of its item in the list u16, where its user begins u16, length of the
 --          event u16, the event as stored_order.hpp has it. Integers are little endian.
 -- moment   microseconds by the shard's own clock: rises with each accepting batch and never steps,
@@ -18,12 +17,15 @@
 -- Errors   EPOCH (another life), BACKLOG (too much waits to be stored), CORRUPT: nothing is written
 
 local call, pack, unpack_bytes, sub = redis.call, struct.pack, struct.unpack, string.sub
-local prefix, ttl, orders = ARGV[1], tonumber(ARGV[5]), ARGV[8]
+local prefix, orders = ARGV[1], ARGV[7]
 
-local shard = call('MGET', KEYS[1], prefix .. 'moment', prefix .. 'placed')
-if shard[1] ~= ARGV[2] then return redis.error_reply('EPOCH') end
+local shard = call('MGET', KEYS[1], prefix .. 'moment', prefix .. 'placed', prefix .. 'ttl')
+if shard[1] ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
 local moment_before, placed = tonumber(shard[2] or ''), tonumber(shard[3] or '')
-if not moment_before or not placed then return redis.error_reply('CORRUPT moment, placed') end
+local ttl = tonumber(shard[4] or '')
+if not moment_before or not placed or not ttl then
+  return redis.error_reply('CORRUPT moment, placed, ttl')
+end
 local moment = math.max(tonumber(ARGV[4]), moment_before)
 local now = tonumber(ARGV[3])
 if not now then
@@ -34,7 +36,7 @@ end
 -- The items. What a sale knows as a number is one from here on; a missing window or limit is ''.
 local REMAINING, SOLD, SEQUENCE, OPENS, CLOSES, LIMIT, PLACE = 3, 4, 5, 6, 7, 8, 10
 local items = {}
-for i = 9, #ARGV do
+for i = 8, #ARGV do
   local item = call('HMGET', prefix .. 'item:' .. ARGV[i], 'initial', 'restocked', 'remaining',
     'sold', 'orders', 'opens', 'closes', 'limit', 'movement')
   if item[1] or item[REMAINING] then
@@ -48,8 +50,8 @@ for i = 9, #ARGV do
     if item[1] + item[2] ~= item[REMAINING] + item[SOLD] or item[REMAINING] < 0 then
       return redis.error_reply('CORRUPT item ' .. ARGV[i])
     end
-    item[PLACE] = i - 8
-    items[i - 8] = item
+    item[PLACE] = i - 7
+    items[i - 7] = item
   end
 end
 
@@ -92,9 +94,9 @@ end
 local bought = {}
 for place, users in pairs(users_of) do
   local units = {}
-  for i, held in ipairs(call('HMGET', prefix .. 'bought:' .. ARGV[8 + place], unpack(users))) do
+  for i, held in ipairs(call('HMGET', prefix .. 'bought:' .. ARGV[7 + place], unpack(users))) do
     local number = tonumber(held or '0')
-    if not number then return redis.error_reply('CORRUPT bought ' .. ARGV[8 + place]) end
+    if not number then return redis.error_reply('CORRUPT bought ' .. ARGV[7 + place]) end
     units[users[i]] = number
   end
   bought[place] = units
@@ -102,7 +104,7 @@ end
 
 -- Decide: here only tables change.
 local accepting = math.max(moment, moment_before + 1)
-local tail = pack('<I8I8', now, accepting) .. ARGV[7]
+local tail = pack('<I8I8', now, accepting) .. ARGV[6]
 local answers, written, new_keys, touched = {}, {pack('<I8', placed) .. tail}, {}, {}
 local buyers, accepted = {}, 0
 
@@ -152,8 +154,8 @@ end
 
 -- Write.
 if accepted > 0 then
-  if call('XLEN', prefix .. 'outbox') >= tonumber(ARGV[6]) then
-    return redis.error_reply('BACKLOG')
+  if call('XLEN', prefix .. 'outbox') >= tonumber(ARGV[5]) then
+    return redis.error_reply('BACKLOG is full')
   end
   moment = accepting
   call('XADD', prefix .. 'outbox', string.format('%.0f-0', moment), 'o', table.concat(written))
@@ -169,7 +171,7 @@ end
 local figures = {}
 for place, item in pairs(touched) do
   figures[#figures + 1] = item
-  call('HSET', prefix .. 'item:' .. ARGV[8 + place], 'remaining', item[REMAINING],
+  call('HSET', prefix .. 'item:' .. ARGV[7 + place], 'remaining', item[REMAINING],
     'sold', item[SOLD], 'orders', item[SEQUENCE])
 end
 for place, units in pairs(buyers) do
@@ -178,7 +180,7 @@ for place, units in pairs(buyers) do
     fields[#fields + 1] = user
     fields[#fields + 1] = held
   end
-  call('HSET', prefix .. 'bought:' .. ARGV[8 + place], unpack(fields))
+  call('HSET', prefix .. 'bought:' .. ARGV[7 + place], unpack(fields))
 end
 -- Whole slices go when no key in them can live. They have no EXPIRE: the server's clock may step.
 for old = math.floor(moment_before / ttl) - 1, math.floor(moment / ttl) - 2 do

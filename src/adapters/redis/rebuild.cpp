@@ -57,9 +57,10 @@ Rebuild::Rebuild(
 bool Rebuild::keep() {
     auto life = calls_.life();
     if (life) {
-        const auto there = calls_.command({"GET", calls_.keys().epoch});
-        if (!there) return false;
-        if (there->says(life->number)) return true;
+        const auto there = calls_.command({"MGET", calls_.keys().epoch, calls_.keys().ttl});
+        if (!there || there->items.size() != 2) return false;
+        if (!there->items[1].says(lifetime())) return run().has_value();
+        if (there->items[0].says(life->number)) return true;
         calls_.doubt();
         life = calls_.life();  // it may be in another one by now, and be right in it
         if (life) return true;
@@ -76,14 +77,12 @@ std::expected<Rebuilt, RecordError> Rebuild::run() {
     const auto epoch = next_epoch();
     if (!epoch) return std::unexpected(epoch.error());
     done_.epoch = *epoch;
-    log::info(
-        "rebuilding a shard's Redis", {{"shard", options_.shard}, {"epoch", epoch->number}}
-    );
+    log::info("rebuilding a shard's Redis", {{"shard", options_.shard}, {"epoch", epoch->number}});
     base::failpoint("rebuild_advanced");
     const auto begun = begin();
     if (!begun) return std::unexpected(begun.error());
     done_.was_empty = begun->empty;
-    if (auto counted = count_outbox(); !counted) return std::unexpected(counted.error());
+    if (auto counted = count_outbox(*begun); !counted) return std::unexpected(counted.error());
     if (auto written = write_items(); !written) return std::unexpected(written.error());
     base::failpoint("rebuild_items_written");
     if (auto written = write_keys(*begun); !written) return std::unexpected(written.error());
@@ -128,11 +127,13 @@ std::expected<Reply, RecordError> Rebuild::step(
     return std::move(*reply);
 }
 
-// Reply: server's time, moment, seen, placed, whether there was an outbox, its last entry.
+// Reply: server's time, moment, seen, placed, whether there was an outbox, its last entry, and
+// whether the keys are kept.
 std::expected<Rebuild::Begun, RecordError> Rebuild::begin() {
-    const auto reply = step("begin", {});
+    const std::string ttl = lifetime();
+    const auto reply = step("begin", {&ttl, 1});
     if (!reply) return std::unexpected(reply.error());
-    if (reply->items.size() != 6) return std::unexpected(RecordError::unavailable);
+    if (reply->items.size() != 7) return std::unexpected(RecordError::unavailable);
     const std::int64_t server_us = reply->items[0].integer;
     const auto moment = number_in(reply->items[1]);
     const auto seen = number_in(reply->items[2]);
@@ -146,20 +147,20 @@ std::expected<Rebuild::Begun, RecordError> Rebuild::begin() {
         .seen = wall_time_of(seen.value_or(0)),
         .moment = std::max(known, last + 1),
         .placed = static_cast<std::uint64_t>(placed.value_or(0)),
-        .empty = !moment || !seen || reply->items[4].integer == 0};
+        .empty = !moment || !seen || reply->items[4].integer == 0,
+        .keys_kept = reply->items[6].integer == 1};
 }
 
-std::expected<void, RecordError> Rebuild::count_outbox() {
+std::expected<void, RecordError> Rebuild::count_outbox(const Begun& begun) {
     const std::string count = std::to_string(options_.entries_a_look);
     std::string from = "-";
     while (true) {
         const auto piece = connection_.command(
-            {"XRANGE", calls_.keys().outbox, from, "+", "COUNT", count},
-            {.generation = generation_}
+            {"XRANGE", calls_.keys().outbox, from, "+", "COUNT", count}, {.generation = generation_}
         );
         if (!piece) return failed(piece.error(), options_.shard);
         if (piece->items.empty()) return {};
-        if (auto counted = count_entries(piece->items); !counted) return counted;
+        if (auto counted = count_entries(begun, piece->items); !counted) return counted;
         const auto last = moment_of(piece->items.back());
         if (!last) return std::unexpected(RecordError::corrupt);
         from = std::to_string(*last + 1);
@@ -167,15 +168,22 @@ std::expected<void, RecordError> Rebuild::count_outbox() {
     }
 }
 
-std::expected<void, RecordError> Rebuild::count_entries(std::span<const Reply> entries) {
+// Keys of orders on their way are known here only; of the others the record tells.
+std::expected<void, RecordError> Rebuild::count_entries(
+    const Begun& begun, std::span<const Reply> entries
+) {
     std::vector<domain::Event> events;
+    std::vector<Key> keys;
     for (const Reply& each : entries) {
         auto entry = read_entry(bytes_of_entry(each));
         if (!entry) {
             log::error("an entry of the outbox is damaged", {{"shard", options_.shard}});
             return std::unexpected(RecordError::corrupt);
         }
-        std::ranges::move(entry->events, std::back_inserter(events));
+        for (domain::Event& event : entry->events) {
+            if (event.key) keys.push_back({*event.key, {event.order, entry->moment, false}});
+            events.push_back(std::move(event));
+        }
     }
     std::vector<domain::OrderId> ids;
     ids.reserve(events.size());
@@ -191,7 +199,8 @@ std::expected<void, RecordError> Rebuild::count_entries(std::span<const Reply> e
         waiting.users[order.user] += order.quantity;
         ++done_.waiting;
     }
-    return {};
+    if (begun.keys_kept) return {};
+    return write_keys(begun, keys);
 }
 
 std::expected<void, RecordError> Rebuild::write_items() {
@@ -215,8 +224,7 @@ std::expected<void, RecordError> Rebuild::write_item(const RecordedItem& item) {
         recorded.total() - recorded.sold - recorded.compensating - waiting.units;
     if (remaining < 0) {
         log::error(
-            "more is sold than there is",
-            {{"item", recorded.item.text()}, {"units", -remaining}}
+            "more is sold than there is", {{"item", recorded.item.text()}, {"units", -remaining}}
         );
         remaining = 0;
     }
@@ -268,8 +276,8 @@ std::expected<std::map<domain::UserId, domain::Units>, RecordError> Rebuild::cou
         if (!live) return std::unexpected(live.error());
         auto still = record_.not_given_back(options_.shard, failed_orders_max);
         if (!still) return std::unexpected(still.error());
-        const bool same = std::ranges::equal(*failing, *still, {}, &domain::Order::id,
-                                             &domain::Order::id);
+        const bool same =
+            std::ranges::equal(*failing, *still, {}, &domain::Order::id, &domain::Order::id);
         failing = std::move(still);
         if (!same) continue;
         auto users = waiting_[item].users;
@@ -284,40 +292,48 @@ std::expected<std::map<domain::UserId, domain::Units>, RecordError> Rebuild::cou
 
 std::expected<void, RecordError> Rebuild::write_keys(const Begun& begun) {
     const domain::WallTime oldest = begun.now - options_.key_ttl;
+    const bool all = begun.empty || !begun.keys_kept;
     const domain::WallTime since =
-        begun.empty ? oldest : std::max(oldest, begun.seen - options_.clocks_apart);
+        all ? oldest : std::max(oldest, begun.seen - options_.clocks_apart);
     Result<void> written{};
-    const auto read =
-        record_.keys(options_.shard, since, [&](std::span<const RecordedKey> piece) {
-            while (written && !piece.empty()) {
-                const auto now = piece.first(std::min(piece.size(), options_.writes_a_call));
-                written = write_keys(begun, now);
-                piece = piece.subspan(now.size());
-            }
-        });
+    const auto read = record_.keys(options_.shard, since, [&](std::span<const RecordedKey> piece) {
+        if (!written) return;
+        std::vector<Key> keys;
+        for (const RecordedKey& each : piece) {
+            const auto age =
+                std::max(std::chrono::milliseconds{0}, begun.now - each.order.accepted_at);
+            const auto age_us = static_cast<Moment>(microseconds_of(age));
+            if (age_us >= begun.moment) continue;
+            keys.push_back({each.key, {each.order, begun.moment - age_us, true}});
+        }
+        written = write_keys(begun, keys);
+    });
     if (!read) return std::unexpected(read.error());
     return written;
 }
 
 std::expected<void, RecordError> Rebuild::write_keys(
-    const Begun& begun, std::span<const RecordedKey> keys
+    const Begun& begun, std::span<const Key> keys
 ) {
-    std::vector<std::string> words{
-        std::to_string(microseconds_of(std::chrono::milliseconds{options_.key_ttl}))};
-    for (const RecordedKey& each : keys) {
-        const auto age = std::max(std::chrono::milliseconds{0}, begun.now - each.order.accepted_at);
-        const auto age_us = static_cast<Moment>(microseconds_of(age));
-        if (age_us >= begun.moment) continue;
-        const Moment moment = begun.moment - age_us;
-        words.push_back(bytes_of(each.key));
-        words.push_back(std::to_string(moment));
-        words.push_back(record_of({.order = each.order, .moment = moment, .stored = true}));
+    while (!keys.empty()) {
+        const auto piece = keys.first(std::min(keys.size(), options_.writes_a_call));
+        keys = keys.subspan(piece.size());
+        std::vector<std::string> words{lifetime(), std::to_string(begun.moment)};
+        for (const Key& each : piece) {
+            words.push_back(bytes_of(each.hash));
+            words.push_back(std::to_string(each.remembered.moment));
+            words.push_back(record_of(each.remembered));
+        }
+        const auto written = step("keys", words);
+        if (!written) return std::unexpected(written.error());
+        done_.keys += piece.size();
+        tell("keys", done_.keys);
     }
-    const auto written = step("keys", words);
-    if (!written) return std::unexpected(written.error());
-    done_.keys += keys.size();
-    tell("keys", done_.keys);
     return {};
+}
+
+std::string Rebuild::lifetime() const {
+    return std::to_string(microseconds_of(options_.key_ttl));
 }
 
 std::expected<void, RecordError> Rebuild::open(const Begun& begun) {
@@ -325,7 +341,8 @@ std::expected<void, RecordError> Rebuild::open(const Begun& begun) {
     const std::vector<std::string> words{
         std::to_string(begun.moment),
         std::to_string(begun.now.time_since_epoch().count()),
-        std::to_string(begun.placed)};
+        std::to_string(begun.placed),
+        lifetime()};
     const auto opened = step("open", words);
     if (!opened) return std::unexpected(opened.error());
     return {};

@@ -58,7 +58,8 @@ public:
         Progress progress = {}
     );
 
-    /// Whether the shard is in its recorded epoch; rebuilds it when not. One GET while all is well.
+    /// Whether the shard is in its recorded epoch, and keys live as long as configured; rebuilds it
+    /// when not. One command while all is well.
     [[nodiscard]] bool keep();
 
     [[nodiscard]] std::expected<Rebuilt, ports::RecordError> run();
@@ -74,19 +75,25 @@ private:
         std::map<domain::UserId, domain::Units> users;
     };
 
+    struct Key {
+        domain::KeyHash hash;
+        RememberedOrder remembered;
+    };
+
     struct Begun {
         domain::WallTime now;
         domain::WallTime seen;  // when it last accepted
         Moment moment = 0;      // above all it ever gave out
         std::uint64_t placed = 0;
         bool empty = false;
+        bool keys_kept = false;
     };
 
     [[nodiscard]] Result<ports::Epoch> next_epoch();
     [[nodiscard]] Result<Reply> step(std::string_view name, std::span<const std::string> rest);
     [[nodiscard]] Result<Begun> begin();
-    [[nodiscard]] Result<void> count_outbox();
-    [[nodiscard]] Result<void> count_entries(std::span<const Reply> entries);
+    [[nodiscard]] Result<void> count_outbox(const Begun& begun);
+    [[nodiscard]] Result<void> count_entries(const Begun& begun, std::span<const Reply> entries);
     [[nodiscard]] Result<void> write_items();
     [[nodiscard]] Result<void> write_item(const ports::RecordedItem& item);
     [[nodiscard]] Result<void> write_bought(const domain::ItemId& item);
@@ -94,10 +101,9 @@ private:
         const domain::ItemId& item
     );
     [[nodiscard]] Result<void> write_keys(const Begun& begun);
-    [[nodiscard]] Result<void> write_keys(
-        const Begun& begun, std::span<const ports::RecordedKey> keys
-    );
+    [[nodiscard]] Result<void> write_keys(const Begun& begun, std::span<const Key> keys);
     [[nodiscard]] Result<void> open(const Begun& begun);
+    [[nodiscard]] std::string lifetime() const;
     void tell(std::string_view stage, std::uint64_t done) const;
 
     RebuildOptions options_;

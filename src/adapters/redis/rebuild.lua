@@ -5,19 +5,21 @@
 --
 -- KEYS[1]  fc:{sK}:epoch
 -- ARGV     1 prefix, 2 number of the epoch to come, 3 step, then
---   begin  nothing more: closes the shard. Reply: the server's time (us), moment, seen (ms), the
---          outbox's last entry (1 if it ever had one, and its name)
+--   begin  lifetime of keys (us): closes the shard. Reply: the server's time (us), moment, seen (ms),
+--          placed, the outbox's last entry (1 if it ever had one, and its name), 1 if the keys are
+--          kept (another lifetime lays them down elsewhere: then they are forgotten)
 --   item   item and its nine fields; what users hold of it is forgotten
 --   bought item, then user and units by turns, as often as needed
---   keys   lifetime of keys (us), then key, its moment, record by turns; known keys stay
---   open   moment, seen, placed: opens the shard
+--   keys   lifetime of keys (us), moment now, then key, its moment, record by turns; what is still
+--          known stays, since its age is known better
+--   open   moment, seen, placed, lifetime of keys (us): opens the shard
 -- Errors   STALE: a newer rebuild has begun, or Redis forgot this one; nothing is written
 
 local call, prefix, step = redis.call, ARGV[1], ARGV[3]
 local number, newest = tonumber(ARGV[2]), tonumber(call('GET', prefix .. 'rebuilder') or '0')
 
 if step == 'begin' then
-  if newest and newest > number then return redis.error_reply('STALE') end
+  if newest and newest > number then return redis.error_reply('STALE rebuild') end
   local time, last = call('TIME'), {0, '0-0'}
   if call('EXISTS', prefix .. 'outbox') == 1 then
     local about = call('XINFO', 'STREAM', prefix .. 'outbox')
@@ -27,11 +29,19 @@ if step == 'begin' then
   end
   call('SET', prefix .. 'rebuilder', number)
   call('DEL', KEYS[1])
-  local shard = call('MGET', prefix .. 'moment', prefix .. 'seen', prefix .. 'placed')
-  return {time[1] * 1000000 + time[2], shard[1], shard[2], shard[3], last[1], last[2]}
+  local shard = call('MGET', prefix .. 'moment', prefix .. 'seen', prefix .. 'placed',
+    prefix .. 'ttl')
+  local moment, ttl = tonumber(shard[1] or ''), tonumber(shard[4] or '')
+  local kept = ttl == tonumber(ARGV[4])
+  if moment and ttl and not kept then
+    local slice = math.floor(moment / ttl)
+    call('UNLINK', prefix .. 'keys:' .. slice, prefix .. 'keys:' .. slice - 1)
+  end
+  return {time[1] * 1000000 + time[2], shard[1], shard[2], shard[3], last[1], last[2],
+    kept and 1 or 0}
 end
 
-if newest ~= number then return redis.error_reply('STALE') end
+if newest ~= number then return redis.error_reply('STALE rebuild') end
 if step == 'item' then
   local names = {'initial', 'restocked', 'remaining', 'sold', 'orders', 'opens', 'closes', 'limit',
     'movement'}
@@ -47,13 +57,22 @@ elseif step == 'bought' then
   call('HSET', prefix .. 'bought:' .. ARGV[4], unpack(ARGV, 5))
 elseif step == 'keys' then
   local ttl = tonumber(ARGV[4])
-  for i = 5, #ARGV, 3 do
-    local slice = math.floor(tonumber(ARGV[i + 1]) / ttl)
-    call('HSETNX', prefix .. 'keys:' .. slice, ARGV[i], ARGV[i + 2])
+  local moment = tonumber(ARGV[5])
+  local slice = math.floor(moment / ttl)
+  for i = 6, #ARGV, 3 do
+    local known = false
+    for age = 0, 1 do
+      local record = call('HGET', prefix .. 'keys:' .. slice - age, ARGV[i])
+      known = known or record and moment - struct.unpack('<I8', record, #record - 8) < ttl
+    end
+    if not known then
+      local its_slice = math.floor(tonumber(ARGV[i + 1]) / ttl)
+      call('HSET', prefix .. 'keys:' .. its_slice, ARGV[i], ARGV[i + 2])
+    end
   end
 elseif step == 'open' then
   call('UNLINK', prefix .. 'released')
   call('MSET', prefix .. 'moment', ARGV[4], prefix .. 'seen', ARGV[5], prefix .. 'placed', ARGV[6],
-    KEYS[1], ARGV[2])
+    prefix .. 'ttl', ARGV[7], KEYS[1], ARGV[2])
 end
 return 1

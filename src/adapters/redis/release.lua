@@ -1,12 +1,17 @@
 -- src/adapters/redis/release.lua - gives the units of one failed order back, once
 --
 -- KEYS[1]  fc:{sK}:epoch
--- ARGV     1 prefix, 2 epoch, 3 order (16 bytes), 4 item, 5 user, 6 quantity
+-- ARGV     1 prefix, 2 epoch, 3 order (16 bytes), 4 item, 5 user, 6 quantity, 7 the epoch in which
+--          PostgreSQL said that the units are not back yet
 -- Reply    1 (0: they were given back before), and the item's fields
--- Errors   EPOCH, CORRUPT: nothing is written
+-- Errors   EPOCH, STALE (rebuilt since then), CORRUPT: nothing is written
+--
+-- A name stays in `released` until a rebuild: another node may have asked PostgreSQL before it was
+-- told that the units are back, and must find it here however late it comes.
 
 local call, prefix, key = redis.call, ARGV[1], ARGV[1] .. 'item:' .. ARGV[4]
-if call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('EPOCH') end
+if call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
+if ARGV[2] ~= ARGV[7] then return redis.error_reply('STALE decision') end
 
 local function fields()
   return call('HMGET', key, 'initial', 'restocked', 'remaining', 'sold', 'orders', 'opens',

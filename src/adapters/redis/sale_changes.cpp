@@ -57,7 +57,10 @@ std::expected<LiveItem, LedgerError> put_item(
 }
 
 std::expected<GivenBack, LedgerError> give_back(
-    ShardCalls& calls, ports::SystemOfRecord& record, const domain::Order& failed
+    ShardCalls& calls,
+    ports::SystemOfRecord& record,
+    const domain::Order& failed,
+    const Life& decided_in
 ) {
     const std::string id = bytes_of(failed.id);
     auto moved = calls.eval(
@@ -65,7 +68,8 @@ std::expected<GivenBack, LedgerError> give_back(
         {id,
          std::string(failed.item.text()),
          std::string(failed.user.text()),
-         std::to_string(failed.quantity)}
+         std::to_string(failed.quantity),
+         decided_in.number}
     );
     if (!moved) return std::unexpected(moved.error().error);
     if (moved->items.size() != 2) return std::unexpected(LedgerError::outcome_unknown);
@@ -73,8 +77,6 @@ std::expected<GivenBack, LedgerError> give_back(
     if (auto noted = record.given_back(failed.id); !noted) {
         return std::unexpected(ledger_error(noted.error()));
     }
-    // Should the name stay, it costs its bytes until the shard is rebuilt, and nothing else.
-    (void)calls.command({"SREM", calls.keys().released, id});
     return GivenBack{.now = moved->items[0].integer == 1, .fields = std::move(moved->items[1])};
 }
 

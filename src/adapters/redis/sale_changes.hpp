@@ -31,8 +31,14 @@ struct GivenBack {
 
 /// The units of an order that failed go back into the sale, and the record hears of it. May be
 /// repeated after any error, by any node.
+///
+/// decided_in   the shard's life from before the record was asked whether they are back: a rebuild
+///              since then has counted them as back, so in a later life nothing is given
 [[nodiscard]] std::expected<GivenBack, ports::LedgerError> give_back(
-    ShardCalls& calls, ports::SystemOfRecord& record, const domain::Order& failed
+    ShardCalls& calls,
+    ports::SystemOfRecord& record,
+    const domain::Order& failed,
+    const Life& decided_in
 );
 
 /// What the record's fault means for a ledger.

@@ -9,28 +9,29 @@ using ports::LedgerError;
 
 namespace {
 
-LedgerError error_of(const Failure& failure, unsigned shard) {
+LedgerError error_of(const Failure& failure) {
     switch (failure.error) {
         case CommandError::not_sent: return LedgerError::unavailable;
         case CommandError::outcome_unknown: return LedgerError::outcome_unknown;
         case CommandError::refused: break;
     }
     const std::string_view code = failure.code();
-    if (code == "EPOCH") return LedgerError::rebuilding;
+    if (code == "EPOCH" || code == "STALE") return LedgerError::rebuilding;
     if (code == "BACKLOG") return LedgerError::backlog;
-    if (code == "BELOW") return LedgerError::unavailable;
-    log::error("Redis refused", {{"shard", shard}, {"error", failure.text}});
     if (code == "OOM" || code == "MISCONF") return LedgerError::storage_full;
     // The leader's conservation check sees it too, and repairs.
     if (code == "CORRUPT") return LedgerError::rebuilding;
     return LedgerError::unavailable;
 }
 
-}  // namespace
-
-CallFailure call_failure(const Failure& failure, unsigned shard) {
-    return {.error = error_of(failure, shard), .text = failure.text};
+/// What scripts refuse in the course of things.
+bool is_expected(const Failure& failure) {
+    const std::string_view code = failure.code();
+    return failure.error != CommandError::refused || code == "EPOCH" || code == "BACKLOG" ||
+           code == "BELOW";
 }
+
+}  // namespace
 
 ShardCalls::ShardCalls(
     Handshake::Options options,
@@ -53,13 +54,14 @@ ShardCalls::Result<Reply> ShardCalls::eval(
         std::vector<std::string_view> words{keys_.prefix, life->number};
         words.insert(words.end(), given.begin(), given.end());
         const std::string_view epoch_key = keys_.epoch;
-        auto reply = connection_.eval(
-            script, Words{&epoch_key, 1}, words, {.generation = life->generation}
-        );
-        if (reply) return std::move(*reply);
-        const CallFailure failure = call_failure(reply.error(), keys_.shard);
-        if (reply.error().error != CommandError::refused) return std::unexpected(failure);
-        if (failure.error != LedgerError::rebuilding || again) return std::unexpected(failure);
+        auto reply =
+            connection_.eval(script, Words{&epoch_key, 1}, words, {.generation = life->generation});
+        if (reply) {
+            refusal_.clear();
+            return std::move(*reply);
+        }
+        const CallFailure failure = failure_of(reply.error());
+        if (reply.error().code() != "EPOCH" || again) return std::unexpected(failure);
         handshake_.doubt();
     }
     return std::unexpected(CallFailure{.error = LedgerError::rebuilding});
@@ -74,9 +76,8 @@ ShardCalls::Result<Reply> ShardCalls::command(
 ) {
     const auto life = handshake_.greet();
     if (!life) return std::unexpected(CallFailure{.error = life.error()});
-    auto reply =
-        connection_.command(words, {.timeout = timeout, .generation = life->generation});
-    if (!reply) return std::unexpected(call_failure(reply.error(), keys_.shard));
+    auto reply = connection_.command(words, {.timeout = timeout, .generation = life->generation});
+    if (!reply) return std::unexpected(failure_of(reply.error()));
     return std::move(*reply);
 }
 
@@ -87,8 +88,17 @@ ShardCalls::Result<std::vector<Reply>> ShardCalls::pipeline(
     if (!life) return std::unexpected(CallFailure{.error = life.error()});
     auto replies =
         connection_.pipeline(commands, {.timeout = timeout, .generation = life->generation});
-    if (!replies) return std::unexpected(call_failure(replies.error(), keys_.shard));
+    if (!replies) return std::unexpected(failure_of(replies.error()));
     return std::move(*replies);
+}
+
+// Said once, not for every batch that meets it.
+CallFailure ShardCalls::failure_of(const Failure& failure) {
+    if (!is_expected(failure) && refusal_ != failure.code()) {
+        refusal_ = failure.code();
+        log::error("Redis refused", {{"shard", keys_.shard}, {"error", failure.text}});
+    }
+    return {.error = error_of(failure), .text = failure.text};
 }
 
 }  // namespace firstcome::redis

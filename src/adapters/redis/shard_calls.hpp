@@ -61,12 +61,12 @@ public:
     [[nodiscard]] const ShardKeys& keys() const { return keys_; }
 
 private:
+    [[nodiscard]] CallFailure failure_of(const Failure& failure);
+
     ShardKeys keys_;
     Connection& connection_;  // outlives
     Handshake handshake_;
+    std::string refusal_;  // the last one logged, until something works again
 };
-
-/// What a command's failure means for a ledger; what nobody expects is logged here.
-[[nodiscard]] CallFailure call_failure(const Failure& failure, unsigned shard);
 
 }  // namespace firstcome::redis

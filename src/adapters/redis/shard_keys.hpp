@@ -23,14 +23,15 @@ struct ShardKeys {
 
     unsigned shard;
     std::string prefix;
-    std::string epoch = prefix + "epoch";        ///< number of the life it is in; missing: closed
-    std::string moment = prefix + "moment";      ///< the shard's clock, microseconds
-    std::string placed = prefix + "placed";      ///< orders accepted since Redis was empty
-    std::string seen = prefix + "seen";          ///< wall time of `moment`, milliseconds
-    std::string outbox = prefix + "outbox";      ///< stream, see stored_order.hpp
-    std::string relayed = prefix + "relayed";    ///< moment of the last entry that is stored
-    std::string items = prefix + "items";        ///< set of the shard's items
-    std::string released = prefix + "released";  ///< orders given back, not yet noted as such
+    std::string epoch = prefix + "epoch";          ///< number of the life it is in; missing: closed
+    std::string moment = prefix + "moment";        ///< the shard's clock, microseconds
+    std::string placed = prefix + "placed";        ///< orders accepted since Redis was empty
+    std::string seen = prefix + "seen";            ///< wall time of `moment`, milliseconds
+    std::string ttl = prefix + "ttl";            ///< lifetime of keys, microseconds
+    std::string outbox = prefix + "outbox";        ///< stream, see stored_order.hpp
+    std::string relayed = prefix + "relayed";      ///< moment of the last entry that is stored
+    std::string items = prefix + "items";          ///< set of the shard's items
+    std::string released = prefix + "released";    ///< orders given back in this epoch
     std::string rebuilder = prefix + "rebuilder";  ///< number of the epoch being made, or made last
 };
 

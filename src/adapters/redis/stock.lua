@@ -13,7 +13,7 @@
 -- Errors   EPOCH, BELOW <sold> (lower only), CORRUPT: nothing is written
 
 local call, prefix, name = redis.call, ARGV[1], ARGV[4]
-if call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('EPOCH') end
+if call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
 
 local key, movement = prefix .. 'item:' .. name, tonumber(ARGV[10])
 local function fields()
@@ -25,7 +25,8 @@ if not item[1] then
   if ARGV[11] ~= 'new' then return redis.error_reply('CORRUPT item ' .. name) end
   item = {0, 0, 0, 0, 0, '', '', '', 0}
 end
-local sold, orders, known = tonumber(item[4] or ''), tonumber(item[5] or ''), tonumber(item[9] or '')
+local sold, orders = tonumber(item[4] or ''), tonumber(item[5] or '')
+local known = tonumber(item[9] or '')
 if not (sold and orders and known and item[8]) then
   return redis.error_reply('CORRUPT item ' .. name)
 end

@@ -18,7 +18,8 @@ namespace firstcome::redis {
 //
 // event    key 16 (zeros: none), quantity u32, id 16, item, user, trace: u8 0 (none), 1 or 3
 //          (sampled), and unless 0 trace id 16 and span 8
-// tail     accepted at u64 (ms), moment u64, level u8: `r`, `d`, or `s` for a `d` put back under its
+// tail     accepted at u64 (ms), moment u64, level u8: `r`, `d`, or `s` for a `d` put back under
+// its
 //          key by a rebuild
 // record   under a key: quantity, id and item of its event, sequence u64, tail
 // entry    of the outbox: orders placed before it u64, tail, per order: event, sequence u64

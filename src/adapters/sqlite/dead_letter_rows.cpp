@@ -165,8 +165,9 @@ std::optional<DeadLetter> read_dead_letter(const Statement& row) {
     return letter;
 }
 
-std::optional<ports::RedriveTask> read_redrive(const Statement& row) {
-    ports::RedriveTask task;
+std::optional<StoredRedrive> read_redrive(const Statement& row) {
+    StoredRedrive stored{.task = {}, .last_entry = row.integer(11)};
+    ports::RedriveTask& task = stored.task;
     task.filter.status = ports::dead_letter_status_from(row.text(1));
     task.filter.cause = ports::cause_from(row.text(2));
     task.filter.item = domain::ItemId::from(row.text(3));
@@ -182,7 +183,7 @@ std::optional<ports::RedriveTask> read_redrive(const Statement& row) {
     task.status = row.text(6);
     task.started_at = wall_time(row.integer(9));
     if (const auto ended = row.maybe_integer(10)) task.ended_at = wall_time(*ended);
-    return task;
+    return stored;
 }
 
 void bind_filter(Statement& statement, const ports::DeadLetterFilter& filter) {

@@ -37,10 +37,15 @@ inline constexpr std::string_view insert_dead_letter =
 
 inline constexpr std::string_view redrive_columns =
     "id, of_status, of_cause, of_item, of_consumer, per_second, status, moved, total, started_at,"
-    " ended_at";
+    " ended_at, last_entry";
+
+struct StoredRedrive {
+    ports::RedriveTask task;
+    ports::DeadLetterId last_entry = 0;  ///< moved up to here
+};
 
 /// Nothing: what is stored is damaged.
-[[nodiscard]] std::optional<ports::RedriveTask> read_redrive(const Statement& row);
+[[nodiscard]] std::optional<StoredRedrive> read_redrive(const Statement& row);
 
 /// A filter as a condition of four parameters, each null when it matches everything.
 inline constexpr std::string_view filter_condition =

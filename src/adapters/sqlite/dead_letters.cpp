@@ -276,18 +276,20 @@ DeadLetters::Result<ports::DeadLetterPage> DeadLetters::list(
 DeadLetters::Result<ports::DeadLetterTotals> DeadLetters::totals() {
     ports::DeadLetterTotals totals;
     const auto add = [&](const Statement& row) {
+        const auto item = domain::ItemId::from(row.text(2));
+        if (item && row.text(3) == ports::orders_consumer) totals.units[*item] += row.integer(5);
+        if (row.text(0) == "discarded") return;
         const auto count = static_cast<std::uint64_t>(row.integer(4));
         (row.text(0) == "dead" ? totals.dead : totals.retrying) += count;
         if (const auto cause = ports::cause_from(row.text(1))) totals.by_cause[*cause] += count;
         const WallTime oldest = wall_time(row.integer(6));
         totals.oldest = std::min(totals.oldest.value_or(oldest), oldest);
-        const auto item = domain::ItemId::from(row.text(2));
-        if (item && row.text(3) == ports::orders_consumer) totals.units[*item] += row.integer(5);
     };
     const auto done = query(
         database_,
         "SELECT status, cause, item_id, consumer, count(*), sum(quantity), min(first_failure) FROM"
-        " failed_order_events WHERE status IN ('retrying', 'dead') GROUP BY 1, 2, 3, 4",
+        " failed_order_events WHERE status IN ('retrying', 'dead') OR (status = 'discarded' AND"
+        " compensated = 0) GROUP BY 1, 2, 3, 4",
         add
     );
     if (!done) return std::unexpected(report(done.error(), "count"));

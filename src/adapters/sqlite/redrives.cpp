@@ -18,14 +18,14 @@ using ports::RedriveTask;
 
 namespace {
 
-using Tasks = std::expected<std::vector<RedriveTask>, SqliteError>;
+using Tasks = std::expected<std::vector<StoredRedrive>, SqliteError>;
 
 // Dead, as the filter says, not moved by this task yet (?5) and there when it began (?6).
 const std::string still_to_move =
     fmt::format("{} AND status = 'dead' AND id > ?5 AND first_failure <= ?6", filter_condition);
 
 Tasks read_tasks(Statement& statement) {
-    std::vector<RedriveTask> tasks;
+    std::vector<StoredRedrive> tasks;
     bool whole = true;
     auto done = each_row(statement, [&](const Statement& row) {
         auto task = read_redrive(row);
@@ -47,6 +47,33 @@ Tasks read_tasks(Database& database, std::string_view sql, const Values&... valu
     return read_tasks(*statement);
 }
 
+std::expected<std::vector<DeadLetterId>, SqliteError> next_to_move(
+    Database& database, const StoredRedrive& redrive, std::uint64_t max
+) {
+    auto next = database.prepare(fmt::format(
+        "SELECT id FROM failed_order_events WHERE {} ORDER BY id LIMIT ?7", still_to_move
+    ));
+    if (!next) return std::unexpected(next.error());
+    bind_filter(*next, redrive.task.filter);
+    const std::int64_t began = milliseconds(redrive.task.started_at);
+    bind_all(*next, 4, redrive.last_entry, began, static_cast<std::int64_t>(max));
+    std::vector<DeadLetterId> ids;
+    auto found = each_row(*next, [&](const Statement& row) { ids.push_back(row.integer(0)); });
+    if (!found) return std::unexpected(found.error());
+    return ids;
+}
+
+std::expected<void, SqliteError> make_due(Database& database, DeadLetterId id, WallTime now) {
+    return query(
+        database,
+        "UPDATE failed_order_events SET status = 'retrying', attempts = 0, next_attempt = ?1,"
+        " claim_until = NULL WHERE id = ?2",
+        [](const Statement&) {},
+        milliseconds(now),
+        id
+    );
+}
+
 }  // namespace
 
 DeadLetters::Result<RedriveTask> DeadLetters::start_redrive(
@@ -66,7 +93,7 @@ DeadLetters::Result<RedriveTask> DeadLetters::start_redrive(
     auto started = read_tasks(*start);
     if (!started) return std::unexpected(report(started.error(), "start a redrive"));
     if (started->empty()) return std::unexpected(DeadLetterError::in_the_way);
-    return std::move(started->front());
+    return std::move(started->front().task);
 }
 
 DeadLetters::Result<std::optional<RedriveTask>> DeadLetters::continue_redrive(
@@ -81,47 +108,20 @@ DeadLetters::Result<std::optional<RedriveTask>> DeadLetters::continue_redrive(
 DeadLetters::Done DeadLetters::move_on(
     std::optional<RedriveTask>& task, std::size_t max, WallTime now
 ) {
-    auto running = read_tasks(
+    const auto running = read_tasks(
         database_,
         fmt::format("SELECT {} FROM redrive_tasks WHERE status = 'running'", redrive_columns)
     );
     if (!running) return std::unexpected(running.error());
     if (running->empty()) return {};
-    task = std::move(running->front());
-    std::int64_t last_entry = 0;
-    const auto read_last = [&](const Statement& row) { last_entry = row.integer(0); };
-    if (auto done = query(
-            database_, "SELECT last_entry FROM redrive_tasks WHERE id = ?", read_last, task->id
-        );
-        !done) {
-        return done;
-    }
-
-    const auto may = std::min<std::uint64_t>(max, ports::allowance(*task, now));
-    auto next = database_.prepare(fmt::format(
-        "SELECT id FROM failed_order_events WHERE {} ORDER BY id LIMIT ?7", still_to_move
-    ));
-    if (!next) return std::unexpected(next.error());
-    bind_filter(*next, task->filter);
-    bind_all(
-        *next, 4, last_entry, milliseconds(task->started_at), static_cast<std::int64_t>(may + 1)
-    );
-    std::vector<DeadLetterId> ids;
-    auto found = each_row(*next, [&](const Statement& row) { ids.push_back(row.integer(0)); });
-    if (!found) return found;
-    const bool last = ids.size() <= may;
-    if (!last) ids.pop_back();
-    for (const DeadLetterId id : ids) {
-        auto moved = query(
-            database_,
-            "UPDATE failed_order_events SET status = 'retrying', attempts = 0, next_attempt = ?1,"
-            " claim_until = NULL WHERE id = ?2",
-            [](const Statement&) {},
-            milliseconds(now),
-            id
-        );
-        if (!moved) return moved;
-        last_entry = id;
+    const StoredRedrive& stored = running->front();
+    const auto may = std::min<std::uint64_t>(max, ports::allowance(stored.task, now));
+    auto ids = next_to_move(database_, stored, may + 1);
+    if (!ids) return std::unexpected(ids.error());
+    const bool last = ids->size() <= may;
+    if (!last) ids->pop_back();
+    for (const DeadLetterId id : *ids) {
+        if (auto moved = make_due(database_, id, now); !moved) return moved;
     }
     auto noted = read_tasks(
         database_,
@@ -130,14 +130,14 @@ DeadLetters::Done DeadLetters::move_on(
             " CASE WHEN ?3 = 'done' THEN ?4 END WHERE id = ?5 RETURNING {}",
             redrive_columns
         ),
-        static_cast<std::int64_t>(ids.size()),
-        last_entry,
+        static_cast<std::int64_t>(ids->size()),
+        ids->empty() ? stored.last_entry : ids->back(),
         std::string_view(last ? "done" : "running"),
         milliseconds(now),
-        task->id
+        stored.task.id
     );
     if (!noted) return std::unexpected(noted.error());
-    task = std::move(noted->front());
+    task = std::move(noted->front().task);
     return {};
 }
 
@@ -153,7 +153,7 @@ DeadLetters::Result<RedriveTask> DeadLetters::cancel_redrive(std::int64_t task, 
         task
     );
     if (!cancelled) return std::unexpected(report(cancelled.error(), "cancel a redrive"));
-    if (!cancelled->empty()) return std::move(cancelled->front());
+    if (!cancelled->empty()) return std::move(cancelled->front().task);
     const auto there = redrive(task);
     return std::unexpected(there ? DeadLetterError::in_the_way : there.error());
 }
@@ -164,7 +164,7 @@ DeadLetters::Result<RedriveTask> DeadLetters::redrive(std::int64_t task) {
     );
     if (!found) return std::unexpected(report(found.error(), "read a redrive"));
     if (found->empty()) return std::unexpected(DeadLetterError::not_found);
-    return std::move(found->front());
+    return std::move(found->front().task);
 }
 
 DeadLetters::Result<std::vector<RedriveTask>> DeadLetters::redrives() {
@@ -173,7 +173,9 @@ DeadLetters::Result<std::vector<RedriveTask>> DeadLetters::redrives() {
         fmt::format("SELECT {} FROM redrive_tasks ORDER BY id DESC LIMIT 100", redrive_columns)
     );
     if (!found) return std::unexpected(report(found.error(), "list redrives"));
-    return std::move(*found);
+    std::vector<RedriveTask> tasks;
+    for (StoredRedrive& stored : *found) tasks.push_back(std::move(stored.task));
+    return tasks;
 }
 
 }  // namespace firstcome::sqlite

@@ -31,16 +31,20 @@ public:
     /// Fills in `order_high` of each link with the user's newest order.
     void newest(std::span<Link> links) const {
         const std::lock_guard lock{mutex_};
-        for (Link& link : links) {
-            const std::uint64_t* high = newest_.find(link.user_hash);
-            link.order_high = high == nullptr ? 0 : *high;
+        for (std::size_t i = 0; i < links.size(); ++i) {
+            if (i + ahead < links.size()) newest_.prefetch(links[i + ahead].user_hash);
+            const std::uint64_t* high = newest_.find(links[i].user_hash);
+            links[i].order_high = high == nullptr ? 0 : *high;
         }
     }
 
     /// From now on each of these is its user's newest; of two of one user the later counts.
     void publish(std::span<const Link> links) {
         const std::lock_guard lock{mutex_};
-        for (const Link& link : links) newest_.find_or_add(link.user_hash) = link.order_high;
+        for (std::size_t i = 0; i < links.size(); ++i) {
+            if (i + ahead < links.size()) newest_.prefetch(links[i + ahead].user_hash);
+            newest_.find_or_add(links[i].user_hash) = links[i].order_high;
+        }
     }
 
     /// An order of the file, and the one it names as its user's before.
@@ -53,7 +57,6 @@ public:
     /// For the start: makes each of these its user's newest, in turn. The first that does not name
     /// the newest before it is returned, and nothing behind it was done; nullptr: all were.
     [[nodiscard]] const Step* extend(std::span<const Step> steps) {
-        constexpr std::size_t ahead = 16;
         const std::lock_guard lock{mutex_};
         for (std::size_t i = 0; i < steps.size(); ++i) {
             if (i + ahead < steps.size()) newest_.prefetch(steps[i + ahead].user_hash);
@@ -70,6 +73,9 @@ public:
     }
 
 private:
+    // So many entries early a place is fetched: longer than memory takes, short enough to stay.
+    static constexpr std::size_t ahead = 16;
+
     mutable std::mutex mutex_;
     base::FlatTable<std::uint64_t> newest_;
 };

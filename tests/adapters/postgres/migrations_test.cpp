@@ -57,7 +57,7 @@ TEST(Migrations, AFileChangedAfterItWasAppliedStopsTheStart) {
 
 TEST(Migrations, AllNodesNeedTheSameNumberOfShards) {
     const PostgresWorld world;
-    EXPECT_THAT(started(world.url(), 8), HasSubstr("set redis.shards = 4"));
+    EXPECT_THAT(started(world.url(), 8), HasSubstr("set lane.count = 4"));
 }
 
 TEST(Migrations, SayWhatToChangeWhenTheServerIsTooOld) {

@@ -1,6 +1,7 @@
 // tests/adapters/postgres/order_sink_test.cpp - batches, epochs, poison, and what is told
 #include "adapters/postgres/order_sink.hpp"
 
+#include "adapters/postgres/dead_letters.hpp"
 #include "tests/adapters/postgres/own_server.hpp"
 #include "tests/adapters/postgres/world.hpp"
 
@@ -59,6 +60,24 @@ TEST_F(OrdersIntoPostgres, StoresAllOfAnOrder) {
     EXPECT_EQ(stored, one[0].id.text() + "|0|bob|shoe|2|1|confirmed|redis|16|25|t");
     EXPECT_EQ(world.psql("SELECT relayed FROM epochs"), "17-1");
     EXPECT_EQ(world.psql("SELECT count(*) FROM outbox"), "0");
+}
+
+// Parked, and its node died before it could acknowledge: the relay brings it again.
+TEST_F(OrdersIntoPostgres, AnOrderIsNotStoredAndADeadLetterAtOnce) {
+    const auto mine = world.record().epoch(0).value();
+    postgres::OrderSink relay{
+        {.connection = connection_to(world.url())}, [mine] { return std::optional(mine); }, [] {}};
+    postgres::DeadLetters letters{{.connection = connection_to(world.url())}};
+    const std::vector<Event> one{buy({.user = "bob"})};
+    const auto now = world.clock().wall();
+    const ports::DeliveryFailure refused{.cause = Cause::invalid, .error = "no", .exact = true};
+    ASSERT_TRUE(letters.park(one[0], "orders", refused, now, now).has_value());
+    EXPECT_EQ(relay.deliver(one).delivered, 1U);
+    EXPECT_EQ(world.psql("SELECT status FROM failed_order_events"), "resolved");
+    EXPECT_EQ(world.psql("SELECT count(*) FROM orders"), "1");
+    EXPECT_EQ(
+        letters.discard(1, "by mistake", "tidy", now).error(), ports::DeadLetterError::in_the_way
+    );
 }
 
 TEST_F(OrdersIntoPostgres, StoresNothingOfAnotherEpoch) {
@@ -231,7 +250,8 @@ TEST(CauseOfASqlFailure, IsTheOperatorsNextMove) {
         {SqlError::refused, "22003", Cause::invalid, "number out of range"},
         {SqlError::refused, "23514", Cause::invalid, "check constraint"},
         {SqlError::refused, "23505", Cause::duplicate, "another order has the key"},
-        {SqlError::refused, "42501", Cause::rejected, "missing right"},
+        {SqlError::refused, "42501", Cause::unavailable, "missing right: an operator mends it"},
+        {SqlError::refused, "XX000", Cause::rejected, "whatever else it says no to"},
         {SqlError::refused, "28P01", Cause::unavailable, "a wrong password is no order's fault"},
         {SqlError::refused, "3D000", Cause::unavailable, "nor is a missing database"},
     };

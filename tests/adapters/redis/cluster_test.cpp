@@ -41,9 +41,10 @@ void on_all_nodes(const std::vector<std::string>& words) {
     }
 }
 
-/// The owner-to-be learns of it first.
+/// The owner-to-be learns of it first, and its word then weighs more than a late one of the other.
 void give_to(std::size_t owner, const std::string& slot) {
     const std::string id = shared_cluster().id_of(owner);
+    shared_cluster().node(owner).cli({"CLUSTER", "BUMPEPOCH"});
     EXPECT_EQ(shared_cluster().node(owner).cli({"CLUSTER", "SETSLOT", slot, "NODE", id}), "OK");
     on_all_nodes({"CLUSTER", "SETSLOT", slot, "NODE", id});
 }

@@ -32,6 +32,7 @@ inline test::RedisServer& shared_redis() {
 struct NodeOptions {
     LedgerOptions ledger{.server_time = false, .handshake = {.ask_again = {}}};
     int number = 1;
+    std::chrono::seconds key_ttl{86'400};
 };
 
 /// One node: its connections, its view of the truth, its ledger, and what it does as leader.
@@ -46,12 +47,12 @@ public:
     )
         : url_(server.url()),
           entropy_(static_cast<std::uint64_t>(options.number)),
-          record({.node = options.number, .key_ttl = options.ledger.key_ttl}, truth, clock),
+          record({.node = options.number, .key_ttl = options.key_ttl}, truth, clock),
           ledger(options.ledger, lane, record, clock, entropy_, std::move(rest)),
           outbox(options.ledger.shard, relay, record, clock),
           rebuild(
               {.shard = options.ledger.shard,
-               .key_ttl = options.ledger.key_ttl,
+               .key_ttl = options.key_ttl,
                .server_time = options.ledger.server_time},
               leader,
               record,
@@ -104,13 +105,13 @@ public:
         server_.cli({"FLUSHALL"});
     }
 
-    std::unique_ptr<Node> node(NodeOptions options = {}, Ledger::Rest rest = [](auto) {}) {
+    std::unique_ptr<Node> node(
+        NodeOptions options = {}, Ledger::Rest rest = [](auto) {}
+    ) {
         return std::make_unique<Node>(options, server_, truth, clock, std::move(rest));
     }
 
-    domain::OrderRequest request(const test::Wish& wish) const {
-        return test::request(wish, hash);
-    }
+    domain::OrderRequest request(const test::Wish& wish) const { return test::request(wish, hash); }
 
     /// `accepted 3`, `sold_out`, or the fault's name.
     std::string place(ports::OrderLedger& ledger, const test::Wish& wish) const {

@@ -1,0 +1,147 @@
+// tests/adapters/redis/conservation_test.cpp - what ended halfway is seen, and made good
+#include "adapters/redis/sale_changes.hpp"
+#include "tests/adapters/redis/world.hpp"
+
+namespace firstcome::redis {
+namespace {
+
+class RedisConservation : public ::testing::Test {
+protected:
+    RedisConservation() {
+        EXPECT_TRUE(node->rebuild.keep());
+        EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 100)), "ok");
+        EXPECT_EQ(shop.place(node->ledger, {.quantity = 5}), "accepted 1");
+    }
+
+    Conserved check() {
+        const auto checked = node->conservation.check();
+        EXPECT_TRUE(checked.has_value());
+        return checked.value_or(Conserved{});
+    }
+
+    std::string left() { return shop.cli({"HGET", "fc:{s0}:item:shoe", "remaining"}); }
+
+    void expect_repaired_at_the_second_look() {
+        auto conserved = check();
+        ASSERT_EQ(conserved.drifts.size(), 1U);
+        EXPECT_FALSE(conserved.drifts.front().repaired);
+        conserved = check();
+        ASSERT_EQ(conserved.drifts.size(), 1U);
+        EXPECT_TRUE(conserved.drifts.front().repaired) << conserved.drifts.front().what;
+        EXPECT_TRUE(check().drifts.empty());
+    }
+
+    Shop shop;
+    std::unique_ptr<Node> node = shop.node();
+};
+
+TEST_F(RedisConservation, SeesNoDriftWhereThereIsNone) {
+    EXPECT_TRUE(check().compared);
+    EXPECT_TRUE(check().drifts.empty()) << "not stored yet";
+    const auto events = node->outbox.pull(10, {}).value();
+    EXPECT_TRUE(shop.truth.deliver(events).delivered == 1U);
+    EXPECT_TRUE(check().drifts.empty()) << "stored and not acknowledged";
+    EXPECT_TRUE(node->outbox.acknowledge(events).has_value());
+    EXPECT_TRUE(check().drifts.empty()) << "stored";
+}
+
+TEST_F(RedisConservation, AChangeTheRecordHasAndTheSaleNotIsCarriedOver) {
+    // Committed, and then the node died.
+    const auto live = [&] { return std::optional{*node->ledger.stock(test::item("shoe"))}; };
+    const auto changed = node->record.change_stock(
+        0,
+        test::stock_set("shoe", 150),
+        [&]() -> ports::SystemOfRecord::Result<std::optional<domain::StockFigures>> {
+            return live();
+        },
+        [](const ports::RecordedItem&) { return std::nullopt; }
+    );
+    ASSERT_TRUE(changed.has_value());
+    expect_repaired_at_the_second_look();
+    EXPECT_EQ(left(), "145");
+}
+
+TEST_F(RedisConservation, AChangeTheSaleHasAndTheRecordNotIsTakenBack) {
+    // Lowered in Redis, and then the node died before the record could commit.
+    auto wanted = node->record.item(test::item("shoe")).value().value();
+    wanted.figures.initial = 60;
+    wanted.movement += 1;
+    ShardCalls calls{{}, 0, node->leader, node->record, shop.clock};
+    ASSERT_TRUE(eval_stock(calls, StockStep::lower, wanted).has_value());
+    EXPECT_EQ(left(), "55");
+    expect_repaired_at_the_second_look();
+    EXPECT_EQ(left(), "95");
+}
+
+TEST_F(RedisConservation, AnItemTheSaleNeverHeardOfIsPutThere) {
+    const auto changed = node->record.change_stock(
+        0,
+        test::stock_set("hat", 7),
+        []() -> ports::SystemOfRecord::Result<std::optional<domain::StockFigures>> {
+            return std::nullopt;
+        },
+        [](const ports::RecordedItem&) { return std::nullopt; }
+    );
+    ASSERT_TRUE(changed.has_value());
+    EXPECT_EQ(shop.place(node->ledger, {.item = "hat"}), "item_not_found");
+    expect_repaired_at_the_second_look();
+    EXPECT_EQ(shop.place(node->ledger, {.item = "hat"}), "accepted 1");
+}
+
+TEST_F(RedisConservation, UnitsThatNobodyKnowsOfGoWithARebuild) {
+    shop.cli({"HSET", "fc:{s0}:item:shoe", "remaining", "99", "sold", "1"});
+    const auto conserved = check();
+    ASSERT_EQ(conserved.drifts.size(), 1U);
+    EXPECT_EQ(conserved.drifts.front().units, 4) << "four could be sold twice";
+    EXPECT_TRUE(check().drifts.front().repaired);
+    EXPECT_EQ(left(), "95");
+    EXPECT_TRUE(check().drifts.empty());
+}
+
+TEST_F(RedisConservation, WhatIsDamagedOrGoneIsRebuilt) {
+    EXPECT_TRUE(node->drain());
+    shop.cli({"HDEL", "fc:{s0}:item:shoe", "remaining"});
+    expect_repaired_at_the_second_look();
+    shop.cli({"DEL", "fc:{s0}:item:shoe"});
+    expect_repaired_at_the_second_look();
+    EXPECT_EQ(left(), "95");
+    shop.cli({"HSET", "fc:{s0}:item:shoe", "orders", "0"});
+    expect_repaired_at_the_second_look();
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2") << "no place in line is given twice";
+}
+
+TEST_F(RedisConservation, TooMuchThatWaitsIsNotCompared) {
+    Conservation narrow{
+        {.shard = 0, .entries_max = 1},
+        node->leader,
+        node->record,
+        node->leader_ledger,
+        node->rebuild,
+        shop.clock};
+    EXPECT_TRUE(narrow.check()->compared);
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2");
+    EXPECT_FALSE(narrow.check()->compared);
+}
+
+TEST_F(RedisConservation, FinishesReleasesOfOthers) {
+    EXPECT_TRUE(node->drain());
+    ports::OrderQuery query;
+    query.user = test::user("ann");
+    const auto orders = shop.truth.list(query).value().orders;
+    EXPECT_TRUE(node->record.fail(orders.front().id, "test").has_value());
+    EXPECT_EQ(check().given_back, 1U);
+    EXPECT_EQ(left(), "100");
+    EXPECT_EQ(check().given_back, 0U);
+}
+
+TEST_F(RedisConservation, SaysWhenItCannotLook) {
+    shop.truth.fail_with(ports::RecordError::unavailable);
+    EXPECT_EQ(node->conservation.check().error(), ports::LedgerError::unavailable);
+    shop.truth.fail_with(std::nullopt);
+    shop.clock.pass(1s);  // a no is not asked again at once
+    shop.cli({"FLUSHALL"});
+    EXPECT_EQ(node->conservation.check().error(), ports::LedgerError::rebuilding);
+}
+
+}  // namespace
+}  // namespace firstcome::redis

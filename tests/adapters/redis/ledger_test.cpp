@@ -1,0 +1,281 @@
+// tests/adapters/redis/ledger_test.cpp - many nodes, closed shards, and what each fault leaves
+#include "adapters/redis/sale_changes.hpp"
+#include "tests/adapters/redis/world.hpp"
+
+#include <array>
+#include <set>
+
+namespace firstcome::redis {
+namespace {
+
+using domain::Accepted;
+using domain::Durability;
+using ports::LedgerError;
+
+class RedisLedger : public ::testing::Test {
+protected:
+    /// Opens the shard and sets the stock.
+    std::unique_ptr<Node> open(
+        NodeOptions options = {}, Ledger::Rest rest = [](auto) {}
+    ) {
+        auto node = shop.node(options, std::move(rest));
+        EXPECT_TRUE(node->rebuild.keep());
+        EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 10)), "ok");
+        return node;
+    }
+
+    domain::Order order_of(Node& node, const test::Wish& wish) {
+        const std::vector<domain::OrderRequest> batch{shop.request(wish)};
+        std::vector<domain::Outcome> outcomes(1);
+        EXPECT_TRUE(node.ledger.place(batch, outcomes).has_value());
+        return std::get<Accepted>(outcomes.front()).order;
+    }
+
+    std::string left() { return shop.cli({"HGET", "fc:{s0}:item:shoe", "remaining"}); }
+
+    Shop shop;
+};
+
+TEST_F(RedisLedger, TwoNodesSellEveryUnitOnceInOneLine) {
+    const auto first = open();
+    const auto second = shop.node({.number = 2});
+    std::set<domain::Sequence> sequences;
+    for (int i = 0; i < 5; ++i) {
+        sequences.insert(order_of(*first, {.user = "a"}).sequence);
+        sequences.insert(order_of(*second, {.user = "b"}).sequence);
+    }
+    EXPECT_EQ(sequences.size(), 10U);
+    EXPECT_EQ(*sequences.rbegin(), 10U);
+    EXPECT_EQ(shop.place(first->ledger, {}), "sold_out");
+    EXPECT_EQ(shop.place(second->ledger, {}), "sold_out");
+}
+
+TEST_F(RedisLedger, ARepeatOnAnotherNodeIsTheSameAnswer) {
+    const auto first = open();
+    const auto second = shop.node({.number = 2});
+    const domain::Order order = order_of(*first, {.key = "k"});
+    const domain::Order again = order_of(*second, {.key = "k"});
+    EXPECT_EQ(again.id, order.id);
+    EXPECT_EQ(again.accepted_at, order.accepted_at);
+    EXPECT_EQ(again.durability, order.durability);
+    EXPECT_EQ(left(), "9");
+}
+
+TEST_F(RedisLedger, ShowsWhatAnotherNodeSoldWhenRefreshed) {
+    const auto first = open();
+    const auto second = shop.node({.number = 2});
+    order_of(*first, {.quantity = 4});
+    EXPECT_FALSE(second->ledger.stock(test::item("shoe")).has_value());
+    EXPECT_TRUE(second->ledger.refresh().has_value());
+    EXPECT_EQ(second->ledger.stock(test::item("shoe"))->remaining, 6);
+}
+
+TEST_F(RedisLedger, AShardNobodyOpenedSellsNothing) {
+    const auto node = shop.node();
+    EXPECT_EQ(shop.place(node->ledger, {}), "rebuilding");
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 1)), "rebuilding");
+    EXPECT_EQ(shop.truth.find({}).value(), std::nullopt);
+}
+
+TEST_F(RedisLedger, WhoWasAwayDuringARebuildGoesOnInTheNewEpoch) {
+    const auto node = open();
+    const auto leader = shop.node({.number = 2});
+    EXPECT_TRUE(leader->rebuild.run().has_value());
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 1");
+}
+
+TEST_F(RedisLedger, AServerThatWasLeftBehindSellsNothing) {
+    const auto behind = open();
+    order_of(*behind, {});
+    // Another server is the recorded one from now on.
+    test::RedisServer other;
+    Node leader{{.number = 2}, other, shop.truth, shop.clock};
+    EXPECT_TRUE(leader.rebuild.run().has_value());
+    behind->lane.close();
+    EXPECT_EQ(shop.place(behind->ledger, {}), "rebuilding");
+    EXPECT_EQ(left(), "9");
+    EXPECT_FALSE(behind->drain());
+    EXPECT_EQ(shop.place(leader.ledger, {}), "accepted 1") << "what nobody stored is lost with it";
+}
+
+TEST_F(RedisLedger, GoesOnSellingWhileTheTruthIsAway) {
+    const auto node = open();
+    shop.truth.fail_with(ports::RecordError::unavailable);
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 1");
+    node->lane.close();
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2") << "on a new connection too";
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 5)), "unavailable");
+}
+
+TEST_F(RedisLedger, RefusesWhatWouldWaitBeyondTheBoundAndStillAnswersRepeats) {
+    NodeOptions options;
+    options.ledger.outbox_entries_max = 2;
+    const auto node = open(options);
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "accepted 1");
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2");
+    EXPECT_EQ(shop.place(node->ledger, {}), name(LedgerError::backlog));
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "replayed 1");
+    EXPECT_EQ(shop.place(node->ledger, {.quantity = 20}), "insufficient_stock");
+    EXPECT_EQ(left(), "8");
+    EXPECT_TRUE(node->drain());
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 3");
+}
+
+TEST_F(RedisLedger, AFullServerSellsNothingAndGoesOnWithRoom) {
+    const auto node = open();
+    shop.cli({"CONFIG", "SET", "maxmemory", "1"});
+    EXPECT_EQ(shop.place(node->ledger, {}), name(LedgerError::storage_full));
+    shop.cli({"CONFIG", "SET", "maxmemory", "0"});
+    EXPECT_EQ(left(), "10");
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 1");
+}
+
+TEST_F(RedisLedger, WhatIsDamagedIsRefusedAndNothingIsWritten) {
+    const auto node = open();
+    const std::array<std::vector<std::string>, 4> damages{{
+        {"HSET", "fc:{s0}:item:shoe", "remaining", "11"},
+        {"HSET", "fc:{s0}:item:shoe", "limit", "many"},
+        {"HDEL", "fc:{s0}:item:shoe", "sold"},
+        {"DEL", "fc:{s0}:moment"},
+    }};
+    for (const auto& damage : damages) {
+        shop.cli(damage);
+        EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "rebuilding") << damage[2];
+        EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "0");
+        EXPECT_TRUE(node->rebuild.run().has_value());
+        EXPECT_EQ(left(), "10");
+    }
+    shop.cli({"SET", "fc:{s0}:outbox", "text"});
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "unavailable");
+    EXPECT_EQ(left(), "10");
+}
+
+TEST_F(RedisLedger, TooFewReplicasLeaveTheOutcomeUnknown) {
+    NodeOptions options;
+    options.ledger.replicas_required = 1;
+    options.ledger.replica_wait = 20ms;
+    const auto node = open(options);
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
+    const auto lenient = shop.node({.number = 2});
+    EXPECT_EQ(shop.place(lenient->ledger, {.key = "k"}), "replayed 1");
+}
+
+TEST_F(RedisLedger, TheLevelDatabaseIsAnsweredAfterTheRelay) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    std::unique_ptr<Node> node;
+    node = open(options, [&](std::chrono::milliseconds) { EXPECT_TRUE(node->drain()); });
+    const domain::Order order = order_of(*node, {.key = "k"});
+    EXPECT_EQ(order.durability, Durability::database);
+    EXPECT_TRUE(shop.truth.find(order.id).value().has_value());
+    EXPECT_EQ(order_of(*node, {.key = "k"}).durability, Durability::database);
+}
+
+TEST_F(RedisLedger, ASlowTruthLeavesTheOutcomeUnknownAndARepeatGetsIt) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    const auto node = open(options, [&](std::chrono::milliseconds by) { shop.clock.pass(by); });
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
+    EXPECT_TRUE(node->drain());
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "replayed 1");
+    EXPECT_EQ(left(), "9");
+}
+
+TEST_F(RedisLedger, WhatIsDeclaredStaysDeclared) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    const auto node = open(options, [&](std::chrono::milliseconds by) { shop.clock.pass(by); });
+    EXPECT_EQ(order_of(*node, {.key = "k"}).durability, Durability::redis);
+    EXPECT_EQ(order_of(*node, {.user = "bob"}).durability, Durability::redis);
+    EXPECT_TRUE(node->drain());
+    EXPECT_EQ(order_of(*node, {.key = "k"}).durability, Durability::redis);
+}
+
+TEST_F(RedisLedger, AnEntryThatAnotherLifeLostIsNeverTakenForRelayed) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    const auto leader = shop.node({.number = 2});
+    bool lost = false;
+    const auto node = open(options, [&](std::chrono::milliseconds) {
+        if (std::exchange(lost, true)) return;
+        shop.cli({"FLUSHALL"});
+        EXPECT_TRUE(leader->rebuild.keep());
+        EXPECT_EQ(shop.place(leader->ledger, {.user = "bob"}), "accepted 1");
+        EXPECT_TRUE(leader->drain());
+    });
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
+    EXPECT_TRUE(lost);
+}
+
+TEST_F(RedisLedger, NothingIsPromisedOfABatchSentToAServerThatDied) {
+    test::RedisServer own;
+    Shop its_shop{own};
+    const auto node = its_shop.node();
+    EXPECT_TRUE(node->rebuild.keep());
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 10)), "ok");
+    EXPECT_EQ(its_shop.place(node->ledger, {}), "accepted 1");
+    own.freeze();
+    EXPECT_EQ(its_shop.place(node->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
+    own.thaw();
+    // Whichever of the two it reads first is the order; the other one is its repeat.
+    const std::string after = its_shop.place(node->ledger, {.key = "k"});
+    EXPECT_TRUE(after == "replayed 2" || after == "accepted 2") << after;
+    EXPECT_EQ(its_shop.place(node->ledger, {.key = "k"}), "replayed 2");
+    EXPECT_EQ(own.cli({"HGET", "fc:{s0}:item:shoe", "sold"}), "2");
+    own.kill();
+    const std::string answer = its_shop.place(node->ledger, {.key = "k"});
+    EXPECT_TRUE(answer == "unavailable" || answer == "outcome_unknown") << answer;
+    EXPECT_EQ(its_shop.place(node->ledger, {.key = "k"}), "unavailable");
+}
+
+TEST_F(RedisLedger, StockIsNeverLoweredBelowWhatIsSoldAndNotStoredYet) {
+    const auto node = open();
+    order_of(*node, {.quantity = 6});
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 5)), "below_committed");
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 6)), "ok");
+    EXPECT_EQ(shop.place(node->ledger, {}), "sold_out");
+}
+
+TEST_F(RedisLedger, AnOlderStockChangeThatArrivesLateChangesNothing) {
+    const auto node = open();
+    const auto older = node->record.item(test::item("shoe")).value().value();
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 3)), "ok");
+    ShardCalls late{{}, 0, node->leader, node->record, shop.clock};
+    EXPECT_TRUE(eval_stock(late, StockStep::put, older).has_value());
+    EXPECT_EQ(left(), "3");
+}
+
+TEST_F(RedisLedger, AReleaseThatStoppedHalfwayIsFinishedByTheNextOne) {
+    const auto node = open();
+    const domain::Order order = order_of(*node, {.quantity = 4});
+    EXPECT_TRUE(node->drain());
+    EXPECT_TRUE(node->record.fail(order.id, "test").value()->first);  // and then its node died
+    const auto other = shop.node({.number = 2});
+    EXPECT_EQ(other->ledger.release(order.id, "test"), ports::Release::released);
+    EXPECT_EQ(node->ledger.release(order.id, "test"), ports::Release::already_released);
+    EXPECT_EQ(left(), "10");
+    // However late a third one comes, who asked the record before it knew.
+    ShardCalls late{{}, 0, node->leader, node->record, shop.clock};
+    const auto life = late.life().value();
+    EXPECT_FALSE(give_back(late, node->record, order, life).value().now);
+    EXPECT_EQ(left(), "10");
+}
+
+TEST_F(RedisLedger, UnitsAreNotGivenBackByWhoAskedTheRecordBeforeARebuild) {
+    const auto node = open();
+    const domain::Order order = order_of(*node, {.quantity = 4});
+    EXPECT_TRUE(node->drain());
+    EXPECT_TRUE(node->record.fail(order.id, "test").value()->first);
+    ShardCalls late{{}, 0, node->leader, node->record, shop.clock};
+    const auto before = late.life().value();
+    EXPECT_EQ(node->ledger.release(order.id, "test"), ports::Release::released);
+    EXPECT_TRUE(node->rebuild.run().has_value());
+    shop.clock.pass(1s);
+    EXPECT_FALSE(give_back(late, node->record, order, before).has_value());
+    EXPECT_EQ(left(), "10");
+}
+
+}  // namespace
+}  // namespace firstcome::redis

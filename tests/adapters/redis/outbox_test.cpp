@@ -1,0 +1,173 @@
+// tests/adapters/redis/outbox_test.cpp - batches wait in order, and leave when all of one is stored
+#include "tests/adapters/redis/world.hpp"
+
+namespace firstcome::redis {
+namespace {
+
+class RedisOutbox : public ::testing::Test {
+protected:
+    RedisOutbox() {
+        EXPECT_TRUE(node->rebuild.keep());
+        EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 1000)), "ok");
+    }
+
+    /// One batch of `size` orders; their ids.
+    std::vector<domain::OrderId> place(std::size_t size) {
+        std::vector<domain::OrderRequest> batch(size, shop.request({}));
+        std::vector<domain::Outcome> outcomes(size);
+        EXPECT_TRUE(node->ledger.place(batch, outcomes).has_value());
+        std::vector<domain::OrderId> ids;
+        for (const auto& each : outcomes) ids.push_back(std::get<domain::Accepted>(each).order.id);
+        return ids;
+    }
+
+    std::vector<domain::Event> pull(std::size_t max = 100) {
+        auto events = node->outbox.pull(max, {});
+        EXPECT_TRUE(events.has_value());
+        return events.value_or(std::vector<domain::Event>{});
+    }
+
+    Shop shop;
+    std::unique_ptr<Node> node = shop.node();
+};
+
+TEST_F(RedisOutbox, GivesWhatWasAcceptedInOrderUntilItIsAcknowledged) {
+    auto request = shop.request({.user = "ann", .quantity = 2, .key = "k"});
+    request.trace = {.trace_high = 1, .trace_low = 2, .span = 3, .sampled = true};
+    std::vector<domain::Outcome> outcomes(1);
+    ASSERT_TRUE(node->ledger.place({&request, 1}, outcomes).has_value());
+    const domain::Order order = std::get<domain::Accepted>(outcomes[0]).order;
+    const auto later = place(2);
+    for (int again = 0; again < 2; ++again) {
+        const auto events = pull();
+        ASSERT_EQ(events.size(), 3U);
+        EXPECT_EQ(events[0].type, domain::EventType::order_accepted);
+        EXPECT_EQ(events[0].id, order.id);
+        EXPECT_EQ(events[0].order.user, order.user);
+        EXPECT_EQ(events[0].order.item, order.item);
+        EXPECT_EQ(events[0].order.quantity, 2);
+        EXPECT_EQ(events[0].order.sequence, 1U);
+        EXPECT_EQ(events[0].order.accepted_at, order.accepted_at);
+        EXPECT_EQ(events[0].order.durability, domain::Durability::redis);
+        EXPECT_EQ(events[0].key, request.key);
+        EXPECT_EQ(events[0].trace.span, 3U);
+        EXPECT_TRUE(events[0].trace.sampled);
+        EXPECT_EQ(events[0].occurred_at, order.accepted_at);
+        EXPECT_FALSE(events[1].key.has_value());
+        EXPECT_EQ(events[2].id, later[1]);
+    }
+    EXPECT_TRUE(node->outbox.acknowledge(pull()).has_value());
+    EXPECT_TRUE(pull().empty());
+}
+
+TEST_F(RedisOutbox, ABatchStaysUntilItsLastEventIsAcknowledged) {
+    const auto first = place(3);
+    const auto second = place(2);
+    auto events = pull();
+    ASSERT_EQ(events.size(), 5U);
+    EXPECT_TRUE(node->outbox.acknowledge(std::span(events).first(1)).has_value());
+    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "2");
+    events = pull();
+    ASSERT_EQ(events.size(), 4U) << "what is left of the first batch, and the second";
+    EXPECT_EQ(events.front().id, first[1]);
+    EXPECT_TRUE(node->outbox.acknowledge(std::span(events).first(3)).has_value());
+    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "1");
+    events = pull();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events.front().id, second[1]);
+}
+
+TEST_F(RedisOutbox, GivesAboutAsManyAsAskedInWholeBatches) {
+    for (int i = 0; i < 10; ++i) place(8);
+    std::size_t seen = 0;
+    while (true) {
+        const auto events = pull(20);
+        if (events.empty()) break;
+        EXPECT_EQ(events.size() % 8, 0U);
+        EXPECT_LE(events.size(), 24U);
+        seen += events.size();
+        EXPECT_TRUE(node->outbox.acknowledge(events).has_value());
+    }
+    EXPECT_EQ(seen, 80U);
+}
+
+TEST_F(RedisOutbox, SaysHowMuchWaitsAndForHowLong) {
+    EXPECT_EQ(node->outbox.depth().pending, 0U);
+    place(3);
+    shop.clock.pass(4s);
+    place(2);
+    const auto events = pull(1);
+    EXPECT_EQ(node->outbox.depth().pending, 5U);
+    EXPECT_EQ(node->outbox.depth().oldest_age, 4s);
+    EXPECT_TRUE(node->outbox.acknowledge(events).has_value());
+    EXPECT_EQ(node->outbox.depth().pending, 2U);
+    EXPECT_LT(node->outbox.depth().oldest_age, 4s);
+    EXPECT_TRUE(node->drain());
+    EXPECT_EQ(node->outbox.depth().pending, 0U);
+    EXPECT_EQ(node->outbox.depth().oldest_age, 0s);
+}
+
+TEST_F(RedisOutbox, WaitsForWhatComes) {
+    EXPECT_TRUE(node->outbox.pull(10, 20ms)->empty());
+    place(1);
+    EXPECT_EQ(node->outbox.pull(10, 10s)->size(), 1U);
+}
+
+TEST_F(RedisOutbox, AcknowledgesNothingInAnotherEpoch) {
+    place(1);
+    const auto events = pull();
+    shop.cli({"FLUSHALL"});
+    EXPECT_TRUE(node->rebuild.keep());
+    EXPECT_EQ(shop.place(node->ledger, {.user = "bob"}), "accepted 1");
+    EXPECT_EQ(node->outbox.acknowledge(events).error(), ports::OutboxError::unavailable);
+    EXPECT_EQ(pull().front().order.user, test::user("bob"));
+    EXPECT_EQ(node->outbox.epoch()->number, 2U);
+}
+
+TEST_F(RedisOutbox, ADamagedEntryHoldsTheLineAndIsNotSkipped) {
+    shop.cli({"XADD", "fc:{s0}:outbox", "1-0", "o", "nonsense"});
+    EXPECT_EQ(node->outbox.pull(10, {}).error(), ports::OutboxError::unavailable);
+    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "1");
+}
+
+TEST_F(RedisOutbox, AClosedShardHasNoLine) {
+    place(1);
+    shop.cli({"DEL", "fc:{s0}:epoch"});
+    EXPECT_EQ(node->outbox.pull(10, {}).error(), ports::OutboxError::unavailable);
+}
+
+TEST_F(RedisOutbox, AnOrderIsFoundInItUntilItIsStored) {
+    OutboxReader reader{0, node->leader};
+    std::vector<domain::OrderId> ids;
+    for (int i = 0; i < 100; ++i) {
+        for (const auto& id : place(2)) ids.push_back(id);
+        shop.clock.pass(1s);
+        if (i == 50) shop.clock.step_wall(30min);
+    }
+    for (const domain::OrderId& id : ids) {
+        const auto found = reader.find(id).value();
+        ASSERT_TRUE(found.has_value());
+        EXPECT_EQ(found->id, id);
+        EXPECT_EQ(found->status, domain::OrderStatus::processing);
+    }
+    auto guessed = ids.front();
+    guessed.low ^= 1U;
+    EXPECT_FALSE(reader.find(guessed).value().has_value());
+    EXPECT_TRUE(node->drain());
+    EXPECT_FALSE(reader.find(ids.front()).value().has_value());
+}
+
+TEST_F(RedisOutbox, AReaderSeesWhenTheLineHasPassed) {
+    OutboxReader reader{0, node->leader};
+    EXPECT_FALSE(reader.end().value().has_value());
+    place(1);
+    const auto end = reader.end().value().value();
+    const auto first = pull();
+    place(1);
+    EXPECT_FALSE(reader.has_passed(end).value());
+    EXPECT_TRUE(node->outbox.acknowledge(first).has_value());
+    EXPECT_TRUE(reader.has_passed(end).value()) << "what came later does not count";
+}
+
+}  // namespace
+}  // namespace firstcome::redis
