@@ -5,9 +5,9 @@
 --
 -- KEYS[1]  fc:{sK}:epoch
 -- ARGV     1 prefix, 2 number of the epoch to come, 3 step, then
---   begin  lifetime of keys (us): closes the shard. Reply: the server's time (us), moment, seen (ms),
---          placed, the outbox's last entry (1 if it ever had one, and its name), 1 if the keys are
---          kept (another lifetime lays them down elsewhere: then they are forgotten)
+--   begin  lifetime of keys (us): closes the shard. Reply: the server's time (us), moment, seen
+--          (ms), placed, the outbox's last entry (1 if it ever had one, and its name), 1 if the
+--          keys are kept (another lifetime lays them down elsewhere: then they are forgotten)
 --   item   item and its nine fields; what users hold of it is forgotten
 --   bought item, then user and units by turns, as often as needed
 --   keys   lifetime of keys (us), moment now, then key, its moment, record by turns; what is still
