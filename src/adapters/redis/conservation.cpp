@@ -160,6 +160,13 @@ std::optional<Drift> Conservation::compare(
             .totals = true,
             .what = difference(totals_of(truth), totals_of(found))};
     }
+    if (found.remaining == 0 && taken > truth.total() && found.orders >= sequence) {
+        return Drift{
+            .item = truth.item,
+            .units = units,
+            .oversold = true,
+            .what = difference(expected, fmt::format("a total of {}", truth.total()))};
+    }
     if (units == 0 && found.orders >= sequence) return std::nullopt;
     return Drift{
         .item = truth.item,
@@ -171,7 +178,7 @@ std::optional<Drift> Conservation::compare(
 void Conservation::repair(std::vector<Drift>& drifts) {
     bool rebuilt = false;
     for (Drift& drift : drifts) {
-        if (std::ranges::find(last_, drift) == last_.end()) continue;
+        if (std::ranges::find(last_, drift) == last_.end() || drift.oversold) continue;
         if (drift.totals) {
             domain::StockChange nothing;
             nothing.item = drift.item;

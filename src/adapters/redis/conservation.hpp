@@ -21,6 +21,7 @@ struct Drift {
     domain::ItemId item;
     domain::Units units = 0;  ///< Redis would sell so many more (or fewer, below 0) than there are
     bool totals = false;      ///< what was set differs: a stock change ended between the two
+    bool oversold = false;    ///< more is taken than there is, and none is left: for the operator
     std::string what{};       ///< for people: what differs, as `expected ..., found ...`
     bool repaired = false;    ///< by this call
 

@@ -110,6 +110,25 @@ TEST_F(RedisConservation, WhatIsDamagedOrGoneIsRebuilt) {
     EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2") << "no place in line is given twice";
 }
 
+TEST_F(RedisConservation, WhatIsOversoldIsToldAndKeepsNobodyFromSelling) {
+    EXPECT_EQ(shop.place(node->ledger, {.quantity = 95}), "accepted 2");
+    EXPECT_TRUE(node->drain());
+    domain::Event more;
+    more.id = more.order.id = {.high = 1, .low = 1};
+    more.order.user = test::user("bob");
+    more.order.item = test::item("shoe");
+    more.order.quantity = 5;
+    more.order.sequence = 2;
+    EXPECT_FALSE(shop.truth.deliver({&more, 1}).failure.has_value());
+    for (int look = 0; look < 3; ++look) {
+        const auto drifts = check().drifts;
+        ASSERT_EQ(drifts.size(), 1U);
+        EXPECT_TRUE(drifts.front().oversold);
+        EXPECT_EQ(drifts.front().units, 5);
+    }
+    EXPECT_EQ(node->record.epoch(0)->number, 1U) << "rebuilding again and again would not help";
+}
+
 TEST_F(RedisConservation, TooMuchThatWaitsIsNotCompared) {
     Conservation narrow{
         {.shard = 0, .entries_max = 1},

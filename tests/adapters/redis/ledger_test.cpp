@@ -282,8 +282,10 @@ TEST_F(RedisLedger, TwoNodesThatReleaseAnOrderAtOnceGiveItBackOnce) {
     const domain::Order order = order_of(*node, {.quantity = 4});
     ShardCalls calls{{}, 0, node->leader, node->record, shop.clock};
     // Neither has told the record yet.
+    const std::string epoch = calls.life()->number;
     for (const int moved : {1, 0}) {
-        const auto reply = calls.eval(scripts().release, {bytes_of(order.id), "shoe", "ann", "4"});
+        const auto reply =
+            calls.eval(scripts().release, {bytes_of(order.id), "shoe", "ann", "4", epoch});
         ASSERT_TRUE(reply.has_value());
         EXPECT_EQ(reply->items.at(0).integer, moved);
         EXPECT_EQ(left(), "10");
