@@ -3,6 +3,7 @@
 
 #include "adapters/memory/dead_letters.hpp"
 #include "app/dead_letter_desk.hpp"
+#include "base/assert.hpp"
 #include "http/api.hpp"
 #include "http/orders_handler.hpp"
 #include "tests/app/world.hpp"
@@ -12,7 +13,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,6 +64,17 @@ public:
         text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
         RawClient client{server_->port()};
         return client.ask(text);
+    }
+
+    /// The desk's table fails like this until told otherwise; said on the desk's own thread.
+    void letters_fail(std::optional<ports::DeadLetterError> error) {
+        std::promise<void> said;
+        const bool asked = desk_->ask([&](ports::DeadLetters&) {
+            letters.fail_with(error);
+            said.set_value();
+        });
+        FC_ASSERT(asked);
+        said.get_future().wait();
     }
 
     /// Ends the desk: from now on nothing is asked of it any more.

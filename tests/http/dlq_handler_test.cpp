@@ -175,7 +175,7 @@ TEST_F(Dlq, EveryRouteWantsTheToken) {
 }
 
 TEST_F(Dlq, ATableThatIsAwayAsksToWait) {
-    world.letters.fail_next(ports::DeadLetterError::unavailable);
+    world.letters_fail(ports::DeadLetterError::unavailable);
     const auto answer = world.ask("GET", path_of(1));
     EXPECT_EQ(aloud(answer), "503 please_wait");
     EXPECT_EQ(boost::json::parse(answer.body).at("reason").as_string(), "storage_unavailable");

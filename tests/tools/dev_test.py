@@ -27,7 +27,7 @@ class DevTest(unittest.TestCase):
         rows = [
             (['deploy'], 'no verb "deploy"'),
             (['build', 'debug'], 'there are: release dev tsan fuzz'),
-            (['setup', 'docs'], 'there are: build test check bench fuzz'),
+            (['setup', 'docs'], 'there are: build test stores check bench fuzz'),
             (['test', '--quick'], 'unknown option --quick'),
             (['test', '--preset', 'release'], 'the presets are dev and tsan'),
             (['test', '--filter'], '--filter needs a regular expression'),

@@ -41,6 +41,7 @@ void make_due(DeadLetter& letter, WallTime now) {
 }  // namespace
 
 std::optional<DeadLetterError> DeadLetters::fault() {
+    if (fail_with_) return fail_with_;
     return std::exchange(fail_next_, std::nullopt);
 }
 

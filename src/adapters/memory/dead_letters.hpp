@@ -77,6 +77,9 @@ public:
     /// The next call fails like this, as a database would.
     void fail_next(ports::DeadLetterError error) { fail_next_ = error; }
 
+    /// From now on every call fails like this; nothing: none does.
+    void fail_with(std::optional<ports::DeadLetterError> error) { fail_with_ = error; }
+
     /// The audit rows as "who: reason", oldest first.
     [[nodiscard]] std::vector<std::string> audits() const;
 
@@ -109,6 +112,7 @@ private:
     std::shared_ptr<Table> table_;
     std::map<ports::DeadLetterId, domain::WallTime> claims_;  // ours, and until when
     std::optional<ports::DeadLetterError> fail_next_;
+    std::optional<ports::DeadLetterError> fail_with_;
 };
 
 }  // namespace firstcome::memory
