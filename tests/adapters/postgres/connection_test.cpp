@@ -25,7 +25,10 @@ postgres::ConnectionOptions impatient(const std::string& url) {
 
 class SessionWithPostgres : public ::testing::Test {
 protected:
-    SessionWithPostgres() { run("CREATE TABLE t (id int PRIMARY KEY CHECK (id > 0))"); }
+    SessionWithPostgres() {
+        run("DROP TABLE IF EXISTS t");
+        run("CREATE TABLE t (id int PRIMARY KEY CHECK (id > 0))");
+    }
 
     void run(std::string_view sql) {
         const auto done = connection.write(sql);
@@ -38,7 +41,7 @@ protected:
         return static_cast<pid_t>(of.read("SELECT pg_backend_pid()")->integer(0, 0));
     }
 
-    std::string url = shared_postgres().make_database();
+    std::string url = emptied_database();
     Connection connection{connection_to(url)};
     Connection other{impatient(url)};
 };

@@ -41,17 +41,18 @@ TEST(Migrations, EightNodesAtOnceApplyEachOnce) {
 }
 
 TEST(Migrations, ANewerSchemaIsLeftAsItIsAndServes) {
-    const PostgresWorld world;
-    world.psql(
+    const std::string url = migrated_database();
+    shared_postgres().psql(
+        url,
         "INSERT INTO schema_migrations (number, name, checksum) VALUES (9999, '9999_later', 'x')"
     );
-    EXPECT_EQ(started(world.url()), "");
+    EXPECT_EQ(started(url), "");
 }
 
 TEST(Migrations, AFileChangedAfterItWasAppliedStopsTheStart) {
-    const PostgresWorld world;
-    world.psql("UPDATE schema_migrations SET checksum = 'other'");
-    EXPECT_THAT(started(world.url()), HasSubstr("0001_first was changed"));
+    const std::string url = migrated_database();
+    shared_postgres().psql(url, "UPDATE schema_migrations SET checksum = 'other'");
+    EXPECT_THAT(started(url), HasSubstr("0001_first was changed"));
 }
 
 TEST(Migrations, AllNodesNeedTheSameNumberOfShards) {
