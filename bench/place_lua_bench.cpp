@@ -76,7 +76,15 @@ std::string item_name(std::uint64_t n) {
 void fill(Connection& connection, const ShardKeys& keys, const Case& one) {
     must(connection.command({"FLUSHALL"}));
     must(connection.command(
-        {"MSET", keys.epoch, "1", keys.moment, "1700000000000000", keys.placed, "0"}
+        {"MSET",
+         keys.epoch,
+         "1",
+         keys.moment,
+         "1700000000000000",
+         keys.placed,
+         "0",
+         keys.ttl,
+         "86400000000"}
     ));
     const std::string_view units = "1000000000";
     for (unsigned i = 0; i < one.items; ++i) {
