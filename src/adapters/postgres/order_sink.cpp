@@ -226,8 +226,8 @@ Result<bool> OrderSink::store(const Batch& batch) {
         if (!epoch) return false;
     }
     const auto [lowest, highest] = std::ranges::minmax(batch.ids);
-    const std::optional<std::uint64_t> number = epoch ? std::optional(epoch->number) : std::nullopt;
-    const std::optional<std::string> run_id = epoch ? std::optional(epoch->run_id) : std::nullopt;
+    const std::uint64_t number = epoch ? epoch->number : 0;
+    const std::string run_id = epoch ? epoch->run_id : std::string{};
     // What a statement does not mention may be there all the same.
     std::vector<Param> params{
         batch.ids,
