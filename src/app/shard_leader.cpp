@@ -79,7 +79,9 @@ std::uint64_t ShardLeader::drain(base::MonotonicTime deadline) {
     duties_.hurry(deadline);
     bell_.ring();
     if (thread_.joinable()) thread_.join();
-    return role_ == Role::follows ? 0 : duties_.pending();
+    // Seen empty, ours are all relayed: what has come since is another node's, and so is the lead.
+    const bool handed_on = role_ == Role::follows || (role_ == Role::leads && empty_);
+    return handed_on ? 0 : duties_.pending();
 }
 
 void ShardLeader::run() {
