@@ -1,0 +1,249 @@
+# tests/e2e/hostile_test.py - clients that are slow, many, rude: the others are served all the same
+import os
+import resource
+import selectors
+import socket
+import time
+import unittest
+
+from harness import FULL, Connection, ConnectionClosed, EndToEnd, request_bytes, wait_until
+
+ITEM = "drop"
+ORDERS = "/api/v1/orders"
+OTHERS = 200  # orders of well-behaved clients meanwhile
+WHOLE = request_bytes("POST", ORDERS, {"userId": "slow", "itemId": ITEM, "quantity": 1})
+FILES_MAX = 256
+
+
+def room_for_sockets(count):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count + 100:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count + 100, hard), hard))
+
+
+def opened(address, count):
+    room_for_sockets(count)
+    sockets = []
+    for _ in range(count):
+        each = socket.create_connection(address, timeout=10)
+        sockets.append(each)
+    return sockets
+
+
+class Crowd:
+    """Sockets looked after by one selector: fed a byte a turn, or only listened to."""
+
+    def __init__(self, sockets):
+        self.selector = selectors.DefaultSelector()
+        self.sockets = sockets
+        self.ended = {}  # socket -> what came before the end
+        self.received = {each: b"" for each in sockets}
+        for each in sockets:
+            each.setblocking(False)
+            self.selector.register(each, selectors.EVENT_READ)
+
+    def listen(self, patience_s):
+        for key, _ in self.selector.select(patience_s):
+            each = key.fileobj
+            try:
+                data = each.recv(65536)
+            except BlockingIOError:
+                continue
+            except ConnectionError:
+                data = b""
+            self.received[each] += data
+            if not data:
+                self.selector.unregister(each)
+                self.ended[each] = self.received[each]
+
+    def feed(self, data):
+        for each in self.sockets:
+            if each not in self.ended:
+                try:
+                    each.send(data)
+                except (BlockingIOError, ConnectionError):
+                    pass
+
+    def close(self):
+        self.selector.close()
+        for each in self.sockets:
+            each.close()
+
+
+class Hostile(EndToEnd):
+    def serve(self, **settings):
+        server = self.start_server({name.replace("__", "."): str(value)
+                                    for name, value in settings.items()})
+        client = server.client()
+        self.addCleanup(client.close)
+        client.set_stock(ITEM, 1_000_000)
+        return server, client
+
+    def others_are_served(self, server, client):
+        for number in range(OTHERS):
+            self.expect(client.order(f"good-{number}", ITEM), 202)
+        fresh = server.client()
+        self.addCleanup(fresh.close)
+        self.expect(fresh.order("fresh", ITEM), 202)
+
+    @staticmethod
+    def cpu_s(server):
+        with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @staticmethod
+    def files(server):
+        return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+    @staticmethod
+    def resident_kib(server):
+        with open(f"/proc/{server.process.pid}/status", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith("VmRSS"))
+        return int(line.split()[1])
+
+    def drip(self, sent_at_once, one_more, **timeouts):
+        """Clients that send one byte now and then: cut by the time limit, and nothing comes of it."""
+        server, client = self.serve(**timeouts)
+        crowd = Crowd(opened(server.address, 4000 if FULL else 300))
+        self.addCleanup(crowd.close)
+        crowd.feed(sent_at_once)
+        self.others_are_served(server, client)
+
+        def all_cut():
+            crowd.listen(0.05)
+            crowd.feed(one_more)
+            return len(crowd.ended) == len(crowd.sockets)
+        wait_until(all_cut, "every slow client is cut", 30)
+        answers = {received.split(b"\r\n")[0] for received in crowd.ended.values()}
+        self.assertLessEqual(answers, {b"HTTP/1.1 408 Request Timeout", b""})
+        self.others_are_served(server, client)
+        self.assertEqual(client.count(ITEM), 2 * (OTHERS + 1))
+        self.note(f"{len(crowd.sockets)} connections, {sorted(answers)}")
+
+    def test_slow_headers(self):
+        self.drip(b"POST /api/v1/orders HTTP/1.1\r\nX-", b"a", server__header_timeout="1s")
+
+    def test_slow_bodies(self):
+        head = WHOLE.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        self.drip(head.replace(b"Content-Length: ", b"Content-Length: 6"), b" ",
+                  server__body_timeout="1s")
+
+    def test_silent_clients(self):
+        self.drip(b"", b"", server__header_timeout="1s", server__idle_timeout="1s")
+
+    def test_readers_that_do_not_read(self):
+        server, client = self.serve()
+        before = self.resident_kib(server)
+        count = 400 if FULL else 50
+        sockets = opened(server.address, count)
+        request = request_bytes("GET", "/openapi.json")
+        for each in sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            each.setblocking(False)
+            try:
+                for _ in range(500):
+                    each.send(request)
+            except BlockingIOError:
+                pass
+        self.others_are_served(server, client)
+        grown = self.resident_kib(server) - before
+        self.assertLess(grown / count, 512, "KiB a connection that is not read")
+        wait_until(lambda: self.files(server) < 40, "they are cut", 30)
+        for each in sockets:
+            each.close()
+        self.note(f"{count} connections, {grown / count:.0f} KiB each")
+
+    def test_idle_connections(self):
+        count = 10_000 if FULL else 1_000
+        server, client = self.serve(server__connections_max=count + 2)
+        sockets = opened(server.address, count)
+        wait_until(lambda: self.files(server) >= count, "all are taken")
+        self.others_are_served(server, client)
+        before = self.cpu_s(server)
+        time.sleep(1)
+        self.assertLess(self.cpu_s(server) - before, 0.3, "CPU seconds in a second of idling")
+        # One too many is told so, and whoever leaves makes room.
+        extra = Connection(server.address)
+        extra.send(request_bytes("GET", "/livez"))
+        one_more = Connection(server.address)
+        self.assertIn(self.first_status(one_more), (503, None))
+        for each in [*sockets, extra.socket, one_more.socket]:
+            each.close()
+        wait_until(lambda: self.files(server) < 60, "their descriptors are free")
+        self.others_are_served(server, client)
+        self.note(f"{count} connections")
+
+    @staticmethod
+    def first_status(connection):
+        try:
+            connection.send(request_bytes("GET", "/livez"))
+            return connection.read().status
+        except ConnectionClosed:
+            return None
+
+    def test_a_flood_of_connections_that_are_reset(self):
+        server, client = self.serve()
+        before = self.files(server)
+        count = 20_000 if FULL else 2_000
+        for number in range(count):
+            connection = Connection(server.address)
+            connection.send(WHOLE[:number % (len(WHOLE) - 1)])
+            connection.reset()
+        self.others_are_served(server, client)
+        self.assertEqual(client.count(ITEM), OTHERS + 1, "a half request made an order")
+        wait_until(lambda: self.files(server) <= before + 3, "their descriptors are free")
+        self.note(f"{count} connections")
+
+    def test_out_of_descriptors(self):
+        def few_files():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX, FILES_MAX))
+        rounds = 20 if FULL else 2
+        server = self.start_server(preexec=few_files)
+        client = server.client()
+        self.addCleanup(client.close)
+        client.set_stock(ITEM, 1_000_000)
+        for _ in range(rounds):
+            sockets = opened(server.address, 1_000)
+            wait_until(lambda: self.files(server) >= FILES_MAX - 8, "no descriptor is left")
+            for number in range(OTHERS):
+                self.expect(client.order(f"good-{number}", ITEM), 202)
+            before = self.cpu_s(server)
+            time.sleep(1)
+            self.assertLess(self.cpu_s(server) - before, 0.5, "a busy loop while out of descriptors")
+            for each in sockets:
+                each.close()
+            wait_until(lambda: self.files(server) < 60, "their descriptors are free")
+            fresh = server.client()
+            self.expect(fresh.order("fresh", ITEM), 202)
+            fresh.close()
+        self.note(f"{rounds} x 1,000 clients and {FILES_MAX} descriptors")
+
+    def test_a_client_that_has_said_all(self):
+        """Half-closed: it gets its answers, and then the end."""
+        server, _ = self.serve()
+        with Connection(server.address) as connection:
+            connection.send(WHOLE * 3)
+            connection.socket.shutdown(socket.SHUT_WR)
+            self.assertEqual([connection.read().status for _ in range(3)], [202] * 3)
+            self.assertTrue(connection.is_closed(5))
+
+    def test_half_a_request_and_the_end(self):
+        server, client = self.serve()
+        for size in (1, len(WHOLE) // 2, len(WHOLE) - 1):
+            with Connection(server.address) as connection:
+                connection.send(WHOLE[:size])
+                connection.socket.shutdown(socket.SHUT_WR)
+                self.assertIn(self.status_or_end(connection), (400, None))
+        self.assertEqual(client.count(ITEM), 0)
+
+    @staticmethod
+    def status_or_end(connection):
+        try:
+            return connection.read().status
+        except ConnectionClosed:
+            return None
+
+
+if __name__ == "__main__":
+    unittest.main()
