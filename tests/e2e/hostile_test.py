@@ -103,7 +103,7 @@ class Hostile(EndToEnd):
         return int(line.split()[1])
 
     def drip(self, sent_at_once, one_more, **timeouts):
-        """Clients that send one byte now and then: cut by the time limit, and nothing comes of it."""
+        """Clients that send a byte now and then: cut by the time limit, and nothing comes of it."""
         server, client = self.serve(**timeouts)
         crowd = Crowd(opened(server.address, 4000 if FULL else 300))
         self.addCleanup(crowd.close)
@@ -210,7 +210,7 @@ class Hostile(EndToEnd):
                 self.expect(client.order(f"good-{number}", ITEM), 202)
             before = self.cpu_s(server)
             time.sleep(1)
-            self.assertLess(self.cpu_s(server) - before, 0.5, "a busy loop while out of descriptors")
+            self.assertLess(self.cpu_s(server) - before, 0.5, "busy while out of descriptors")
             for each in sockets:
                 each.close()
             wait_until(lambda: self.files(server) < 60, "their descriptors are free")
