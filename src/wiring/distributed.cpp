@@ -33,12 +33,17 @@ constexpr std::chrono::milliseconds refresh_first{25};   // until the items are 
 constexpr std::chrono::milliseconds refresh_look{5};
 constexpr std::chrono::seconds start_patience{20};  // for stores that are just starting
 constexpr std::chrono::milliseconds start_pause{500};
+constexpr std::chrono::seconds lead_slack{30};  // beyond what a batch of posts may take
 
-std::expected<std::string, std::string> password_in(const std::string& file) {
+/// Of the file that the option names; nothing where it names none.
+std::expected<std::string, std::string> password_in(
+    const std::string& file, std::string_view option
+) {
+    if (file.empty()) return std::string{};
     std::ifstream in{file};
     std::string line;
     if (!std::getline(in, line) || line.empty()) {
-        return std::unexpected("redis.password_file: cannot read a password from " + file);
+        return std::unexpected(std::string(option) + ": cannot read a password from " + file);
     }
     return line;
 }
@@ -103,6 +108,7 @@ private:
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<std::unique_ptr<ShownLedger>> shown_;
     Events events_;
+    const postgres::EventOutbox* event_outbox_ = nullptr;  // of `events_`; null without a webhook
     base::Doorbell refresh_bell_;
     std::atomic<bool> stopping_{false};
     std::thread refresher_;
@@ -113,12 +119,17 @@ Backend::Result<redis::ConnectionOptions> Distributed::redis_options() const {
     if (!url) return std::unexpected("redis.url: " + url.error());
     redis::ConnectionOptions options;
     options.url = std::move(*url);
-    if (!config_.redis.password_file.empty()) {
-        auto password = password_in(config_.redis.password_file);
-        if (!password) return std::unexpected(std::move(password.error()));
-        options.url.password = std::move(*password);
-    }
-    options.tls.ca_file = config_.redis.tls_ca_file;
+    auto password = password_in(config_.redis.password_file, "redis.password_file");
+    if (!password) return std::unexpected(std::move(password.error()));
+    if (!password->empty()) options.url.password = std::move(*password);
+    auto sentinels =
+        password_in(config_.redis.sentinel_password_file, "redis.sentinel_password_file");
+    if (!sentinels) return std::unexpected(std::move(sentinels.error()));
+    options.sentinel_password = std::move(*sentinels);
+    options.tls = {
+        .ca_file = config_.redis.tls_ca_file,
+        .certificate_file = config_.redis.tls_certificate,
+        .key_file = config_.redis.tls_key};
     options.connect_timeout = config_.redis.connect_timeout;
     options.command_timeout = config_.redis.command_timeout;
     return options;
@@ -222,10 +233,7 @@ Backend::Result<void> Distributed::open() {
     redis_ = std::move(*redis);
     if (auto prepared = prepare_database(); !prepared) return prepared;
     if (auto read = read_secret(); !read) return read;
-    // At level database a batch waits for PostgreSQL too: then only that long is slow for Redis.
-    const bool waits = config_.durability == config::Durability::database;
-    const auto commit = waits ? config_.postgres.commit_wait : std::chrono::milliseconds{0};
-    redis_breaker_ = &breakers_.add("redis", config_.breaker.redis_slow + commit);
+    redis_breaker_ = &breakers_.add("redis", config_.breaker.redis_slow);
     postgres_breaker_ = &breakers_.add("postgres", config_.breaker.postgres_slow);
     for (unsigned shard = 0; shard < config_.lane.count; ++shard) {
         shards_.push_back(std::make_unique<Shard>(
@@ -290,9 +298,10 @@ Backend::Result<void> Distributed::start(std::span<app::OrderLane* const> lanes)
     auto open_outbox = [this]() -> Result<std::unique_ptr<ports::Outbox>> {
         postgres::EventOutbox::Options options;
         options.connection = postgres_options("events");
-        // Longer than a batch of posts may take.
-        options.connection.idle_session_timeout = std::chrono::minutes{15};
-        return std::make_unique<postgres::EventOutbox>(std::move(options), clock_);
+        options.connection.idle_session_timeout = events_.longest_delivery() + lead_slack;
+        auto opened = std::make_unique<postgres::EventOutbox>(std::move(options), clock_);
+        event_outbox_ = opened.get();
+        return opened;
     };
     auto opened = events_.open(open_letters, open_outbox, release_on({lanes.begin(), lanes.end()}));
     if (!opened) return opened;
@@ -364,6 +373,8 @@ ports::Backlog Distributed::backlog() const {
 std::vector<std::string> Distributed::troubles() const {
     std::vector<std::string> all;
     for (const auto& shard : shards_) std::ranges::move(shard->troubles(), std::back_inserter(all));
+    const auto damage = event_outbox_ == nullptr ? std::nullopt : event_outbox_->damage();
+    if (damage) all.push_back(*damage);
     return all;
 }
 

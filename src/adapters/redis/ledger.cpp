@@ -114,6 +114,7 @@ std::expected<void, LedgerError> Ledger::place(
         if (auto kept = wait_for_replicas(); !kept) return kept;
     }
     if (!promises_.empty()) {
+        if (options_.decided) options_.decided();
         if (auto kept = keep_promises(asked, outcomes); !kept) return kept;
     }
     base::failpoint("before_reply");
@@ -286,6 +287,7 @@ std::expected<void, LedgerError> Ledger::settle(
 }
 
 std::expected<void, LedgerError> Ledger::refresh() {
+    calls_.look_again();
     const auto names = calls_.command({"SMEMBERS", calls_.keys().items});
     if (!names) return std::unexpected(names.error().error);
     std::vector<std::string> keys;
