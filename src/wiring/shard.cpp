@@ -25,7 +25,6 @@ postgres::RecordOptions record_of(const ShardOptions& options, std::string_view 
     made.connection = options.postgres;
     made.connection.name += "-";
     made.connection.name += role;
-    made.key_ttl = options.key_ttl;
     made.events = options.events;
     // The lead is renewed before each sink call: a connection and three statements at most.
     const auto longest = options.postgres.connect_timeout + 3 * options.postgres.call_timeout;

@@ -306,6 +306,11 @@ TEST_F(RedisRebuild, ADamagedOutboxIsForTheOperator) {
     shop.cli({"XADD", "fc:{s0}:outbox", "1-0", "o", "nonsense"});
     EXPECT_EQ(node->rebuild.run().error(), RecordError::corrupt);
     EXPECT_EQ(shop.place(node->ledger, {}), name(LedgerError::rebuilding));
+    EXPECT_TRUE(node->rebuild.trouble().value_or("nothing").contains("XDEL fc:{s0}:outbox 1-0"));
+    shop.cli({"XDEL", "fc:{s0}:outbox", "1-0"});
+    EXPECT_TRUE(node->rebuild.run().has_value());
+    EXPECT_EQ(node->rebuild.trouble(), std::nullopt);
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 1");
 }
 
 TEST_F(RedisRebuild, AnotherLifetimeOfKeysForgetsNone) {
