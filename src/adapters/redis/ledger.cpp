@@ -24,6 +24,7 @@ using ports::LedgerError;
 namespace {
 
 constexpr std::size_t batch_max = 1024;  // Lua unpacks no more than some thousand values
+constexpr std::chrono::seconds look_every{1};  // whether the server kept its memory, by itself
 
 domain::WallTime wall_time_of(std::int64_t milliseconds) {
     return domain::WallTime{std::chrono::milliseconds{milliseconds}};
@@ -287,7 +288,10 @@ std::expected<void, LedgerError> Ledger::settle(
 }
 
 std::expected<void, LedgerError> Ledger::refresh() {
-    calls_.look_again();
+    if (clock_.monotonic() >= look_at_) {
+        calls_.look_again();
+        look_at_ = clock_.monotonic() + look_every;
+    }
     const auto names = calls_.command({"SMEMBERS", calls_.keys().items});
     if (!names) return std::unexpected(names.error().error);
     std::vector<std::string> keys;

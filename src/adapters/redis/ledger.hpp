@@ -144,6 +144,7 @@ private:
     domain::OrderIdMaker ids_;
     ports::StockBoard board_;
     WaitingFigures waiting_;
+    base::MonotonicTime look_at_{};
     std::vector<Promise> promises_;  // of the batch at hand
 
     // The shard's clock as last heard, and when by ours; only good in that epoch.

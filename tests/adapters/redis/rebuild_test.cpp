@@ -178,7 +178,7 @@ TEST_F(RedisRebuild, AMasterThatWasAStaleReplicasReplicaInBetweenIsNotBelieved) 
         << "a new connection sees it at once";
     static_cast<void>(its_node->ledger.refresh());
     EXPECT_EQ(its_shop.place(its_node->ledger, {}), "rebuilding")
-        << "an old one at its next look, a few times a second";
+        << "an old one at its next look, once a second";
     EXPECT_TRUE(its_node->rebuild.keep()) << "the leader has not looked yet";
     its_shop.clock.pass(1s);
     EXPECT_TRUE(its_node->rebuild.keep());
