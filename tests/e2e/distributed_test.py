@@ -420,8 +420,8 @@ class Poison(Distributed):
         listed = self.expect(client.admin("GET", "/api/v1/admin/dlq?status=dead"), 200).json()
         self.assertEqual(listed["total"], 10)
         dlq = wait_until(
-            lambda: (found := client.admin("GET", "/api/v1/admin/stats").json()["dlq"])["dead"] == 10
-            and found, "the figures say so"
+            lambda: (found := client.admin("GET", "/api/v1/admin/stats").json()["dlq"])["dead"]
+            == 10 and found, "the figures say so"
         )
         self.assertEqual((dlq["depth"], dlq["byCause"]["invalid"]), (10, 10))
         self.assertGreater(dlq["oldestAgeSeconds"], 0)

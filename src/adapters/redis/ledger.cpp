@@ -23,7 +23,7 @@ using ports::LedgerError;
 
 namespace {
 
-constexpr std::size_t batch_max = 1024;  // Lua unpacks no more than some thousand values
+constexpr std::size_t batch_max = 1024;        // Lua unpacks no more than some thousand values
 constexpr std::chrono::seconds look_every{1};  // whether the server kept its memory, by itself
 
 domain::WallTime wall_time_of(std::int64_t milliseconds) {

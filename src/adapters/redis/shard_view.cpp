@@ -58,9 +58,8 @@ std::expected<ShardView, LedgerError> view_shard(ShardCalls& calls, domain::Wall
     const std::string until = std::to_string(look->items[4].integer);
     std::string from = "-";
     while (true) {
-        const auto piece = calls.command(
-            {"XRANGE", calls.keys().outbox, from, until, "COUNT", entries_a_look}
-        );
+        const auto piece =
+            calls.command({"XRANGE", calls.keys().outbox, from, until, "COUNT", entries_a_look});
         if (!piece) return std::unexpected(piece.error().error);
         if (piece->items.empty()) return view;
         for (const Reply& each : piece->items) add_entry(view, calls.keys(), each);
