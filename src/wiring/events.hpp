@@ -10,10 +10,12 @@
 #include "base/entropy.hpp"
 #include "base/time.hpp"
 #include "config/config.hpp"
+#include "ports/backlog.hpp"
 #include "ports/dead_letters.hpp"
 #include "ports/outbox.hpp"
 #include "wiring/breakers.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -66,11 +68,20 @@ public:
     /// start.
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline);
 
+    /// How long one call of the webhook's sink may take at most.
+    [[nodiscard]] std::chrono::milliseconds longest_delivery() const;
+
     /// Null before `open`.
     [[nodiscard]] app::DeadLetterDesk* desk() const { return desk_.get(); }
 
     /// Null without a webhook.
     [[nodiscard]] const app::Relay* relay() const { return relay_.get(); }
+
+    /// Adds the webhook's line, the dead letters, and what became of them here: by the desk, by the
+    /// webhook's relay and by `relays`.
+    ///
+    /// Thread   any, once open
+    void add_to(ports::Backlog& backlog, std::span<const app::Relay* const> relays = {}) const;
 
 private:
     [[nodiscard]] std::expected<WebhookSink, std::string> open_sink();

@@ -16,15 +16,19 @@
 #include "app/shard_leader.hpp"
 #include "base/doorbell.hpp"
 #include "base/entropy.hpp"
+#include "base/note.hpp"
 #include "base/time.hpp"
 #include "config/config.hpp"
 #include "resilience/circuit_breaker.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace firstcome::wiring {
 
@@ -88,10 +92,23 @@ public:
 
     [[nodiscard]] bool leading() const { return leader_.leading(); }
 
+    /// Orders that PostgreSQL does not have yet, whoever leads.
+    ///
+    /// Thread   any
+    [[nodiscard]] ports::OutboxDepth waiting() const { return lane_ledger_.waiting(); }
+
+    /// As in Backend: of what this node leads.
+    ///
+    /// Thread   any
+    [[nodiscard]] std::vector<std::string> troubles() const;
+
 private:
     [[nodiscard]] app::LeaderDuties duties();
+    [[nodiscard]] std::expected<bool, ports::RecordError> lead();
+    [[nodiscard]] std::optional<ports::Epoch> epoch_to_store_in();
     [[nodiscard]] std::uint64_t pending();
     void conserve();
+    void note_compared(bool compared);
 
     ShardOptions options_;
     ShardBreakers breakers_;
@@ -123,6 +140,9 @@ private:
     postgres::DeadLetters letters_;
     redis::Rebuild rebuild_;
     redis::Conservation conservation_;
+    base::MonotonicTime beat_at_{};      // the leader's
+    base::MonotonicTime compared_at_{};  // the leader's: or when it began to lead
+    base::Note not_compared_;
     app::Relay relay_;
     app::ShardLeader leader_;
 };

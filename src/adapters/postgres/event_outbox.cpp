@@ -87,21 +87,22 @@ std::expected<std::vector<Event>, OutboxError> EventOutbox::pull(
 
 std::expected<std::vector<Event>, OutboxError> EventOutbox::look(std::size_t max) {
     pulled_.clear();
-    if (auto leads = lead(); !leads) return std::unexpected(leads.error());
+    if (auto leads = lead(); !leads) {
+        if (leads.error() == OutboxError::not_ours) look_from_aside();
+        return std::unexpected(leads.error());
+    }
     auto rows = connection_.read(select_events, {max});
     if (!rows) return std::unexpected(report(rows.error(), "read the events"));
     std::vector<Event> events;
     events.reserve(rows->size());
     for (std::size_t row = 0; row < rows->size(); ++row) {
         auto event = event_of(*rows, row);
-        if (!event) {
-            const std::string text = "position " + std::to_string(rows->integer(row, position)) +
-                                     " of the outbox is no event of ours";
-            return std::unexpected(report({.text = text}, "read the events"));
-        }
+        if (!event && !events.empty()) break;  // what stands before it goes on its way first
+        if (!event) return damaged(rows->integer(row, position));
         events.push_back(*std::move(event));
     }
     if (std::exchange(failing_, false)) log::info("events can be read again");
+    damage_.clear();
     for (const Event& event : events) pulled_.push_back(event.occurred_at);
     std::uint64_t pending = events.size();
     if (events.size() == max) {
@@ -110,6 +111,28 @@ std::expected<std::vector<Event>, OutboxError> EventOutbox::look(std::size_t max
     }
     publish_depth(pending, {});
     return events;
+}
+
+std::unexpected<OutboxError> EventOutbox::damaged(std::int64_t at) {
+    const std::string place = "WHERE position = " + std::to_string(at);
+    damage_.set(
+        "the row at position " + std::to_string(at) +
+        " of PostgreSQL's table outbox is no event of Firstcome's, and all events behind it wait:"
+        " keep a copy of it (SELECT * FROM outbox " +
+        place + "), then remove it (DELETE FROM outbox " + place + ")"
+    );
+    return std::unexpected(report({.text = damage_.text().value_or("")}, "read the events"));
+}
+
+// Figures only: so every node tells the same, whoever reads.
+void EventOutbox::look_from_aside() {
+    const auto rows = connection_.read(
+        "SELECT (SELECT max(position) FROM outbox) - position + 1, occurred_at FROM outbox "
+        "ORDER BY position LIMIT 1"
+    );
+    if (!rows) return;
+    if (rows->empty()) return publish_depth(0, {});
+    publish_depth(static_cast<std::uint64_t>(rows->integer(0, 0)), rows->time(0, 1));
 }
 
 std::expected<void, OutboxError> EventOutbox::acknowledge(std::span<const Event> events) {

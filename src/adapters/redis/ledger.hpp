@@ -4,6 +4,7 @@
 #include "adapters/redis/item_fields.hpp"
 #include "adapters/redis/shard_calls.hpp"
 #include "adapters/redis/stored_order.hpp"
+#include "adapters/redis/waiting_figures.hpp"
 #include "base/entropy.hpp"
 #include "base/time.hpp"
 #include "domain/types.hpp"
@@ -33,6 +34,9 @@ struct LedgerOptions {
     std::uint64_t outbox_entries_max = 1'000'000;
     bool server_time = true;  ///< false: the clock given, where a test moves time
     Handshake::Options handshake{};
+    /// Called in `place` when Redis has decided and only the record is waited for: whoever times
+    /// Redis stops here.
+    std::function<void()> decided{};
 };
 
 /// One node's line to one shard. Any number of nodes may have one; Redis decides in one line.
@@ -74,10 +78,16 @@ public:
         return board_.all_stock();
     }
 
-    /// Shows what other nodes sold: reads all items of the shard. Call it a few times a second.
+    /// Shows what other nodes sold and how much waits to be stored: reads all items of the shard.
+    /// Call it a few times a second.
     ///
     /// Thread   the shard's lane
     [[nodiscard]] std::expected<void, ports::LedgerError> refresh();
+
+    /// Orders that PostgreSQL does not have yet, whoever leads, as of the last refresh.
+    ///
+    /// Thread   any
+    [[nodiscard]] ports::OutboxDepth waiting() const { return waiting_.depth(clock_.wall()); }
 
 private:
     template <typename T>
@@ -105,6 +115,7 @@ private:
     [[nodiscard]] Result<domain::Outcome> read_outcome(
         const Asked& asked, std::size_t at, const Reply& answer, domain::WallTime now
     );
+    [[nodiscard]] Result<void> refresh_waiting();
     [[nodiscard]] bool publish(const Reply& figures, const Asked& asked, domain::WallTime now);
 
     [[nodiscard]] Result<void> wait_for_replicas();
@@ -132,6 +143,8 @@ private:
     ShardCalls calls_;
     domain::OrderIdMaker ids_;
     ports::StockBoard board_;
+    WaitingFigures waiting_;
+    base::MonotonicTime look_at_{};
     std::vector<Promise> promises_;  // of the batch at hand
 
     // The shard's clock as last heard, and when by ours; only good in that epoch.

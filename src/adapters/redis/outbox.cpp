@@ -17,13 +17,9 @@ namespace {
 
 constexpr std::chrono::milliseconds answer_time{2000};  // beyond the waiting itself
 
-std::unexpected<OutboxError> damaged(unsigned shard) {
-    log::error("an entry of the outbox is damaged", {{"shard", shard}});
+std::unexpected<OutboxError> not_understood(unsigned shard) {
+    log::error("Redis answers about the outbox what is not understood", {{"shard", shard}});
     return std::unexpected(OutboxError::unavailable);
-}
-
-std::int64_t milliseconds_of(domain::WallTime time) {
-    return time.time_since_epoch().count();
 }
 
 }  // namespace
@@ -41,18 +37,17 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::pull(
     if (!look) return std::unexpected(look.error());
     if (look->streams.items.empty()) {
         pulled_.clear();
-        pending_ = 0;
-        oldest_ms_ = 0;
+        damage_.clear();
+        waiting_.set(look->placed, std::nullopt);
         return std::vector<domain::Event>{};
     }
     const Reply& stream = look->streams.items.front();  // its name and its entries
     if (stream.items.size() != 2 || stream.items[1].items.empty()) {
-        return damaged(calls_.keys().shard);
+        return not_understood(calls_.keys().shard);
     }
     const auto& entries = stream.items[1].items;
     if (const auto head = read_entry_head(bytes_of_entry(entries.front()))) {
-        pending_ = look->placed - std::min(look->placed, head->placed_before);
-        oldest_ms_ = milliseconds_of(head->accepted_at);
+        waiting_.set(look->placed, head);
     }
     return take(entries, max);
 }
@@ -78,7 +73,7 @@ std::expected<Outbox::Look, OutboxError> Outbox::read(
         if (!replies) return std::unexpected(OutboxError::unavailable);
         Reply& now = replies->back();
         if (now.items.size() != 2 || replies->front().is(Reply::Kind::error)) {
-            return damaged(keys.shard);
+            return not_understood(keys.shard);
         }
         if (now.items[0].says(life->number)) {
             const auto placed = number_in(now.items[1]).value_or(0);
@@ -98,10 +93,12 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
     const Pulled first = pulled_.empty() ? Pulled{} : pulled_.front();
     pulled_.clear();
     std::vector<domain::Event> events;
+    // What stands before a damaged entry goes on its way first.
     for (const Reply& each : entries) {
         const auto moment = moment_of(each);
         auto entry = read_entry(bytes_of_entry(each));
-        if (!moment || !entry) return damaged(calls_.keys().shard);
+        if ((!moment || !entry) && events.empty()) return damaged(each);
+        if (!moment || !entry) return events;
         auto& fresh = entry->events;
         entry_size_ = std::max<std::size_t>(1, (entry_size_ + fresh.size()) / 2);
         if (first.left > 0 && first.moment == *moment) {
@@ -112,7 +109,14 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
         std::ranges::move(fresh, std::back_inserter(events));
         if (events.size() >= max) break;
     }
+    damage_.clear();
     return events;
+}
+
+std::unexpected<OutboxError> Outbox::damaged(const Reply& entry) {
+    const std::string text = damage_text(calls_.keys(), entry);
+    if (damage_.set(text)) log::error(text, {{"shard", calls_.keys().shard}});
+    return std::unexpected(OutboxError::unavailable);
 }
 
 std::expected<void, OutboxError> Outbox::acknowledge(std::span<const domain::Event> events) {
@@ -129,11 +133,7 @@ std::expected<void, OutboxError> Outbox::acknowledge(std::span<const domain::Eve
         pulled_ = before;
         return std::unexpected(OutboxError::unavailable);
     }
-    if (reply->items.size() != 2) return damaged(calls_.keys().shard);
-    const auto placed = static_cast<std::uint64_t>(reply->items[0].integer);
-    const auto head = read_entry_head(reply->items[1].text);
-    pending_ = head ? placed - std::min(placed, head->placed_before) : 0;
-    oldest_ms_ = head ? milliseconds_of(head->accepted_at) : 0;
+    if (!waiting_.read(*reply)) return not_understood(calls_.keys().shard);
     return {};
 }
 
@@ -151,15 +151,6 @@ std::optional<Moment> Outbox::count_off(std::size_t events) {
         pulled_.pop_front();
     }
     return last;
-}
-
-ports::OutboxDepth Outbox::depth() const {
-    const std::int64_t oldest = oldest_ms_;
-    if (oldest == 0) return {.pending = pending_, .oldest_age = {}};
-    const auto age = milliseconds_of(clock_.wall()) - oldest;
-    return {
-        .pending = pending_,
-        .oldest_age = std::chrono::milliseconds{std::max<std::int64_t>(1, age)}};
 }
 
 }  // namespace firstcome::redis

@@ -3,15 +3,17 @@
 
 #include "adapters/redis/shard_calls.hpp"
 #include "adapters/redis/stored_order.hpp"
+#include "adapters/redis/waiting_figures.hpp"
+#include "base/note.hpp"
 #include "base/time.hpp"
 #include "ports/outbox.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <expected>
 #include <optional>
+#include <string>
 
 namespace firstcome::redis {
 
@@ -35,7 +37,16 @@ public:
     [[nodiscard]] std::expected<void, ports::OutboxError> acknowledge(
         std::span<const domain::Event> events
     ) override;
-    [[nodiscard]] ports::OutboxDepth depth() const override;
+
+    [[nodiscard]] ports::OutboxDepth depth() const override {
+        return waiting_.depth(clock_.wall());
+    }
+
+    /// An entry that cannot be read, behind which all others wait: where, and what to do. Nothing:
+    /// none is known.
+    ///
+    /// Thread   any
+    [[nodiscard]] std::optional<std::string> damage() const { return damage_.text(); }
 
     /// The epoch the last pull's events came from, for the sink to compare; nothing: none yet.
     ///
@@ -61,6 +72,7 @@ private:
         std::span<const Reply> entries, std::size_t max
     );
     [[nodiscard]] std::optional<Moment> count_off(std::size_t events);
+    std::unexpected<ports::OutboxError> damaged(const Reply& entry);
 
     ShardCalls calls_;
     const base::Clock& clock_;  // outlives
@@ -68,8 +80,8 @@ private:
     std::deque<Pulled> pulled_;    // entries of the last pull, from the stream's start
     std::size_t entry_size_ = 16;  // events an entry had lately
 
-    std::atomic<std::uint64_t> pending_{0};
-    std::atomic<std::int64_t> oldest_ms_{0};  // when the oldest one was accepted; 0: none
+    WaitingFigures waiting_;
+    base::Note damage_;
 };
 
 /// Looks into a shard's outbox for those who read orders.
