@@ -41,7 +41,7 @@ struct HttpStats {
 /// One row of what the limiter has decided since the start.
 struct RateLimitCount {
     std::string_view policy;    ///< `ip`, `user`
-    std::string_view decision;  ///< `allowed`, `rate_limited`
+    std::string_view decision;  ///< `allowed`, `limited`, ...
     std::uint64_t count = 0;
 };
 

@@ -17,9 +17,9 @@ std::string text_of(int status) {
 /// What is counted while nothing counts: so the series exist before the first limit is hit.
 constexpr std::array<RateLimitCount, 4> no_limits{{
     {.policy = "ip", .decision = "allowed"},
-    {.policy = "ip", .decision = "rate_limited"},
+    {.policy = "ip", .decision = "limited"},
     {.policy = "user", .decision = "allowed"},
-    {.policy = "user", .decision = "rate_limited"},
+    {.policy = "user", .decision = "limited"},
 }};
 
 const char* outcome_of(int status) {

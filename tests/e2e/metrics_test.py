@@ -46,6 +46,12 @@ CONTRACT = {
     "process_open_fds": set(),
     "firstcome_build_info": {"version", "mode"},
 }
+# Every other outcome is a fault, and counts in OrderErrorRateHigh.
+ANSWERS = {
+    "accepted", "replayed", "sold_out", "insufficient_stock", "user_limit_exceeded",
+    "sale_not_open", "sale_closed", "item_not_found", "idempotency_key_reused",
+    "idempotency_in_progress",
+}
 NOT_ZERO_AT_START = ("process_", "firstcome_build_info", "firstcome_http_connections")
 
 
@@ -97,6 +103,11 @@ class Checks:
                     series = [s for s in series if s.labels["uri"] == "/api/v1/orders"]
                 for sample in series:
                     self.assertEqual(sample.value, 0, sample)
+        outcomes = {s.labels["outcome"] for s in samples if s.name == "firstcome_orders_total"}
+        for path in (RULES, DASHBOARD):
+            with open(path, encoding="utf-8") as file:
+                faults = re.search(r'outcome=~\\?"(unavailable\|[a-z_|]+)', file.read())[1]
+            self.assertLessEqual(outcomes - ANSWERS, set(faults.split("|")), path)
         states = {s.labels["state"] for s in samples if s.name == "firstcome_stock_units"}
         self.assertLessEqual({"initial", "remaining", "sold", "compensating"}, states)
         client.close()

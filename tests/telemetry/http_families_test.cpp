@@ -52,7 +52,7 @@ TEST(RateLimitFamily, HasZerosUntilALimiterTells) {
     Families out;
     add_rate_limit_family(out, {});
     for (const char* policy : {"ip", "user"}) {
-        for (const char* decision : {"allowed", "rate_limited"}) {
+        for (const char* decision : {"allowed", "limited"}) {
             const std::string labels = std::string{"{policy=\""} + policy + "\",decision=\"";
             EXPECT_EQ(value_in(out, "firstcome_ratelimit_total" + labels + decision + "\"}"), "0");
         }
@@ -60,11 +60,11 @@ TEST(RateLimitFamily, HasZerosUntilALimiterTells) {
 }
 
 TEST(RateLimitFamily, ShowsTheLimitersRows) {
-    const RateLimitCount rows[] = {{.policy = "ip", .decision = "rate_limited", .count = 12}};
+    const RateLimitCount rows[] = {{.policy = "ip", .decision = "limited", .count = 12}};
     Families out;
     add_rate_limit_family(out, rows);
     const std::string family = "firstcome_ratelimit_total";
-    EXPECT_EQ(value_in(out, family + R"({policy="ip",decision="rate_limited"})"), "12");
+    EXPECT_EQ(value_in(out, family + R"({policy="ip",decision="limited"})"), "12");
     EXPECT_EQ(value_in(out, family + R"({policy="user",decision="allowed"})"), "");
 }
 
