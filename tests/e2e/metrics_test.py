@@ -224,6 +224,26 @@ class DistributedMode(Checks, Distributed):
     def start(self, **settings):
         return self.start_node(settings)
 
+    def test_what_the_stores_differ_by_shows_until_it_is_repaired(self):
+        client = self.start().client()
+        client.set_stock("shoe", 10)
+        for number in range(6):
+            self.expect(client.order(f"u{number}", "shoe"), 202)
+        self.wait_quiet()
+
+        def drift():
+            samples = read_samples(self.scrape(client))
+            return [s.value for s in samples if s.name == "firstcome_conservation_drift_units"]
+
+        self.assertEqual(drift(), [0])
+        # Redis would sell four units again; by themselves its figures add up.
+        self.redis.cli("HINCRBY", "fc:{s0}:item:shoe", "remaining", 4)
+        self.redis.cli("HINCRBY", "fc:{s0}:item:shoe", "sold", -4)
+        wait_until(lambda: drift() == [4], "the difference is seen")
+        wait_until(lambda: drift() == [0], "the difference is repaired")
+        self.assertEqual(client.stock("shoe")["remaining"], 4)
+        client.close()
+
 
 class Rules(unittest.TestCase):
     def test_they_and_their_tests_are_sound(self):
