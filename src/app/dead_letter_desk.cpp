@@ -17,10 +17,11 @@ std::size_t index_in(const Container& all, typename Container::value_type one) {
     return static_cast<std::size_t>(std::ranges::find(all, one) - all.begin());
 }
 
-/// Whether giving the event up gives units back: the others take none.
-bool holds_units(const domain::Event& event) {
-    return event.type == domain::EventType::order_accepted ||
-           event.type == domain::EventType::order_confirmed;
+/// Whether giving the entry up gives units back: only the order itself holds them, on its way into
+/// the record. Whoever is merely told of an order decides nothing about it.
+bool holds_units(const ports::DeadLetter& entry) {
+    return entry.consumer == ports::orders_consumer &&
+           entry.event.type == domain::EventType::order_accepted;
 }
 
 }  // namespace
@@ -55,6 +56,7 @@ void DeadLetterDesk::step() {
     finish_discards();
     for (Consumer& consumer : consumers_) try_due(consumer);
     continue_redrive();
+    forget_settled();
     read_totals();
 }
 
@@ -80,16 +82,18 @@ void DeadLetterDesk::finish_discards() {
 
 bool DeadLetterDesk::compensate(const ports::DeadLetter& entry) {
     FC_ASSERT(entry.status == ports::DeadLetterStatus::discarded);
-    if (holds_units(entry.event) && !parts_.release(entry.event.order.id, "discarded")) {
+    const bool held = holds_units(entry);
+    if (held && !parts_.release(entry.event.order.id, "discarded")) {
         faults_.fetch_add(1, std::memory_order_relaxed);
         return false;
     }
     base::failpoint("before_compensated");
     const auto noted = parts_.dead_letters.compensated(entry.id);
-    if (noted)
-        counted(DeskAction::compensated, entry.cause);
-    else
+    if (!noted) {
         fault(noted.error());
+    } else if (held) {
+        counted(DeskAction::compensated, entry.cause);
+    }
     return true;
 }
 
@@ -165,6 +169,17 @@ void DeadLetterDesk::continue_redrive() {
 double DeadLetterDesk::Pace::tokens_at(base::MonotonicTime now) const {
     const std::chrono::duration<double> passed = now - as_of;
     return std::min(tokens + passed.count() * per_second, per_second);
+}
+
+/// A piece at a time: what is left of a large heap goes with the next ticks.
+void DeadLetterDesk::forget_settled() {
+    const base::MonotonicTime now = parts_.clock.monotonic();
+    if (now < forget_at_) return;
+    const auto gone = parts_.dead_letters.forget_settled(
+        parts_.clock.wall() - options_.keep, options_.forgotten_max
+    );
+    if (!gone) return void(fault(gone.error()));
+    if (*gone < options_.forgotten_max) forget_at_ = now + options_.forget_every;
 }
 
 void DeadLetterDesk::read_totals() {

@@ -39,6 +39,9 @@ struct DeskOptions {
     std::size_t tries_max = 256;      ///< entries of one consumer per tick
     std::size_t undone_max = 256;     ///< discards made good per tick
     std::size_t asked_capacity = 64;  ///< pieces of work that may wait; beyond it `ask` says no
+    std::chrono::milliseconds keep = std::chrono::days{30};  ///< settled entries, then forgotten
+    std::chrono::milliseconds forget_every{60'000};
+    std::size_t forgotten_max = 1000;  ///< at once
 };
 
 /// Gives the order's units back, once however often it is called, on the order's own lane. Any
@@ -63,7 +66,7 @@ enum class DeskAction : std::uint8_t {
     failed,       // refused again, or the sink was out of reach: it will be tried again
     died,         // refused for the last time: waits for a person
     discarded,    // given up by a person
-    compensated,  // its units are back
+    compensated,  // it held units, and they are back
 };
 inline constexpr std::array desk_actions{
     DeskAction::resolved,
@@ -86,7 +89,8 @@ public:
     DeadLetterDesk(const DeadLetterDesk&) = delete;
     DeadLetterDesk& operator=(const DeadLetterDesk&) = delete;
 
-    /// One tick: asked work, undone discards, due entries, the redrive, the totals.
+    /// One tick: asked work, undone discards, due entries, the redrive, what may be forgotten, the
+    /// totals.
     ///
     /// Thread   the desk's, or a test's; one at a time
     void step();
@@ -148,6 +152,7 @@ private:
         Consumer& consumer, const ports::DeadLetter& entry, const ports::DeliveryFailure& failure
     );
     void continue_redrive();
+    void forget_settled();
     void read_totals();
     void counted(DeskAction action, ports::Cause cause);
     bool fault(ports::DeadLetterError error);
@@ -172,6 +177,7 @@ private:
     };
 
     std::optional<Pace> pace_;
+    base::MonotonicTime forget_at_{};
 
     std::array<std::array<std::atomic<std::uint64_t>, ports::causes.size()>, desk_actions.size()>
         counts_{};

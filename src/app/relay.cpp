@@ -166,6 +166,7 @@ RelayStep Relay::rest_after(ports::OutboxError error, RelayStep step) {
 
 void Relay::hurry(base::MonotonicTime deadline) {
     drain_.set(deadline);
+    ends_.outbox.wake();
 }
 
 void Relay::start() {

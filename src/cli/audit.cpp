@@ -1,14 +1,20 @@
-// src/cli/audit.cpp - the verb `firstcome audit`: checks a data directory against the invariants
+// src/cli/audit.cpp - the verb `firstcome audit`: checks what is stored against the invariants
 #include "cli/audit.hpp"
 
 #include "adapters/sqlite/audit.hpp"
+#include "cli/cli.hpp"
+#include "telemetry/log.hpp"
+#include "wiring/audit.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <cstdio>
+#include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 
 namespace firstcome::cli {
@@ -20,7 +26,7 @@ constexpr int broken = 1;
 constexpr int could_not_look = 2;
 
 struct AuditFlags {
-    std::string data_dir = "data";
+    ConfigFlags config;
     bool json = false;
 };
 
@@ -33,10 +39,10 @@ std::string quoted(const std::string& text) {
     return out + '"';
 }
 
-void print_json(const sqlite::AuditReport& report) {
+void print_json(const ports::AuditReport& report) {
     fmt::print("{{\"ok\":{},\"orders\":{},\"items\":[", report.findings.empty(), report.orders);
     const char* comma = "";
-    for (const sqlite::AuditedItem& item : report.items) {
+    for (const ports::AuditedItem& item : report.items) {
         fmt::print(
             R"({}{{"itemId":"{}","total":{},"sold":{},"orders":{},"released":{}}})",
             comma,
@@ -57,11 +63,11 @@ void print_json(const sqlite::AuditReport& report) {
     fmt::print("],\"findingsLeftOut\":{}}}\n", report.findings_left_out);
 }
 
-void print_text(const sqlite::AuditReport& report) {
+void print_text(const ports::AuditReport& report, std::string_view advice) {
     fmt::print(
         "{:<40} {:>12} {:>12} {:>12} {:>10}\n", "item", "total", "sold", "orders", "released"
     );
-    for (const sqlite::AuditedItem& item : report.items) {
+    for (const ports::AuditedItem& item : report.items) {
         fmt::print(
             "{:<40} {:>12} {:>12} {:>12} {:>10}\n",
             item.item.text(),
@@ -78,23 +84,41 @@ void print_text(const sqlite::AuditReport& report) {
     if (report.findings.empty()) {
         fmt::print("{} orders: every invariant holds\n", report.orders);
     } else {
-        fmt::print(
-            "Keep the directory as it is, and restore the newest backup into another one;"
-            " docs/operating.md says how.\n"
-        );
+        fmt::print("{}\n", advice);
     }
 }
 
-int run_audit(const AuditFlags& flags) {
+constexpr std::string_view advice_embedded =
+    "Keep the directory as it is, and restore the newest backup into another one;"
+    " docs/operating.md says how.";
+constexpr std::string_view advice_distributed =
+    "Keep what there is (a dump of PostgreSQL, a copy of Redis's files) before anything is mended;"
+    " docs/operating.md says how.";
+
+std::expected<ports::AuditReport, std::string> look(const config::Config& config) {
+    if (config.mode == config::Mode::distributed) return wiring::audit_stores(config);
     const bool on_terminal = ::isatty(STDERR_FILENO) != 0;
-    const auto report = sqlite::audit(flags.data_dir, [&](std::uint64_t orders) {
+    return sqlite::audit(config.data.dir, [&](std::uint64_t orders) {
         if (on_terminal) fmt::print(stderr, "{} orders read\n", orders);
     });
+}
+
+int run_audit(const AuditFlags& flags) {
+    const auto loaded = load_config(flags.config);
+    if (!loaded) return could_not_look;
+    // What the stores' connections would log is told by the one sentence below.
+    log::set_level(log::Level::off);
+    const auto report = look(loaded->config);
     if (!report) {
         fmt::print(stderr, "firstcome audit: {}\n", report.error());
         return could_not_look;
     }
-    flags.json ? print_json(*report) : print_text(*report);
+    const bool distributed = loaded->config.mode == config::Mode::distributed;
+    if (flags.json) {
+        print_json(*report);
+    } else {
+        print_text(*report, distributed ? advice_distributed : advice_embedded);
+    }
     return report->findings.empty() ? all_holds : broken;
 }
 
@@ -102,8 +126,8 @@ int run_audit(const AuditFlags& flags) {
 
 void add_audit(CLI::App& app, int& exit_code) {
     auto flags = std::make_shared<AuditFlags>();
-    CLI::App* verb = app.add_subcommand("audit", "Check a data directory against the invariants");
-    verb->add_option("--data", flags->data_dir, "The data directory")->capture_default_str();
+    CLI::App* verb = app.add_subcommand("audit", "Check what is stored against the invariants");
+    add_config_flags(*verb, flags->config);
     verb->add_flag("--json", flags->json, "Print one JSON object");
     verb->callback([flags, &exit_code] { exit_code = run_audit(*flags); });
 }

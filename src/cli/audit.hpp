@@ -1,4 +1,4 @@
-// src/cli/audit.hpp - the verb `firstcome audit`: checks a data directory against the invariants
+// src/cli/audit.hpp - the verb `firstcome audit`: checks what is stored against the invariants
 #pragma once
 
 namespace CLI {

@@ -244,7 +244,10 @@ public:
 
     void add_discard() {
         CLI::App& verb = add_of_one(
-            "discard", "Give one up; an order's units go back, once", "The entry", discard
+            "discard",
+            "Give one up; of consumer orders: its units go back, once",
+            "The entry",
+            discard
         );
         verb.add_option("--reason", flags_->reason, "For the audit trail")->required();
     }

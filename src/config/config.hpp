@@ -122,7 +122,10 @@ struct Config {
     struct Redis {
         std::string url = "redis://127.0.0.1:6379/0";
         std::string password_file;
+        std::string sentinel_password_file;
         std::string tls_ca_file;
+        std::string tls_certificate;
+        std::string tls_key;
         milliseconds connect_timeout{500};
         milliseconds command_timeout{500};
         unsigned replicas_required = 0;
@@ -157,6 +160,7 @@ struct Config {
         unsigned attempts_max = 5;
         milliseconds backoff{1'000};
         milliseconds backoff_max = std::chrono::minutes{5};
+        milliseconds keep = std::chrono::days{30};
     } dead_letters;
 
     struct Tracing {

@@ -156,6 +156,12 @@ public:
     /// The units of this discarded entry are back (or there were none to give).
     [[nodiscard]] virtual Result<void> compensated(DeadLetterId id) = 0;
 
+    /// Forgets entries that were settled before this, the longest ago first; how many. Audit rows
+    /// stay, and so does a discarded entry of `orders`: nothing else tells of its order.
+    [[nodiscard]] virtual Result<std::size_t> forget_settled(
+        domain::WallTime before, std::size_t max
+    ) = 0;
+
     /// Starts making dead entries due again, slowly: those that are there now, each once.
     /// in_the_way: one runs already.
     [[nodiscard]] virtual Result<RedriveTask> start_redrive(

@@ -50,6 +50,11 @@ public:
         std::span<const domain::Event> events
     ) = 0;
 
+    /// Ends a `pull` that waits, where it can be ended.
+    ///
+    /// Thread   any
+    virtual void wake() {}
+
     /// As of the last pull or acknowledge.
     ///
     /// Thread   any; never waits

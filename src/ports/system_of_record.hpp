@@ -22,7 +22,8 @@ namespace firstcome::ports {
 /// Which life of which server a shard's ledger is in. Whoever holds another one holds a ghost.
 struct Epoch {
     std::uint64_t number = 0;  ///< 0: this shard was never opened
-    std::string run_id;        ///< of the server that decides; a new process has a new one
+    std::string run_id;  ///< of the server that decides: its process and its memory's history; a
+                         ///< new process and a failover have another one
 
     friend bool operator==(const Epoch&, const Epoch&) = default;
 };

@@ -12,11 +12,11 @@
 #include "wiring/outbox_view.hpp"
 #include "wiring/shard.hpp"
 #include "wiring/shown_ledger.hpp"
+#include "wiring/store_options.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <optional>
 #include <pthread.h>
@@ -34,15 +34,7 @@ constexpr std::chrono::milliseconds refresh_first{25};   // until the items are 
 constexpr std::chrono::milliseconds refresh_look{5};
 constexpr std::chrono::seconds start_patience{20};  // for stores that are just starting
 constexpr std::chrono::milliseconds start_pause{500};
-
-std::expected<std::string, std::string> password_in(const std::string& file) {
-    std::ifstream in{file};
-    std::string line;
-    if (!std::getline(in, line) || line.empty()) {
-        return std::unexpected("redis.password_file: cannot read a password from " + file);
-    }
-    return line;
-}
+constexpr std::chrono::seconds lead_slack{30};  // beyond what a batch of posts may take
 
 class Distributed final : public Backend {
 public:
@@ -82,8 +74,6 @@ public:
     void rest() override {}
 
 private:
-    [[nodiscard]] Result<redis::ConnectionOptions> redis_options() const;
-    [[nodiscard]] postgres::ConnectionOptions postgres_options(std::string name) const;
     [[nodiscard]] ShardOptions shard_options(unsigned shard) const;
     [[nodiscard]] Result<void> make_data_dir() const;
     [[nodiscard]] Result<void> prepare_database();
@@ -108,42 +98,18 @@ private:
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<std::unique_ptr<ShownLedger>> shown_;
     Events events_;
+    const postgres::EventOutbox* event_outbox_ = nullptr;  // of `events_`; null without a webhook
     base::Doorbell refresh_bell_;
     std::atomic<bool> stopping_{false};
     std::thread refresher_;
 };
-
-Backend::Result<redis::ConnectionOptions> Distributed::redis_options() const {
-    auto url = redis::parse_url(config_.redis.url);
-    if (!url) return std::unexpected("redis.url: " + url.error());
-    redis::ConnectionOptions options;
-    options.url = std::move(*url);
-    if (!config_.redis.password_file.empty()) {
-        auto password = password_in(config_.redis.password_file);
-        if (!password) return std::unexpected(std::move(password.error()));
-        options.url.password = std::move(*password);
-    }
-    options.tls.ca_file = config_.redis.tls_ca_file;
-    options.connect_timeout = config_.redis.connect_timeout;
-    options.command_timeout = config_.redis.command_timeout;
-    return options;
-}
-
-postgres::ConnectionOptions Distributed::postgres_options(std::string name) const {
-    postgres::ConnectionOptions options;
-    options.url = config_.postgres.url;
-    options.name = "firstcome-" + std::move(name);
-    options.connect_timeout = config_.postgres.connect_timeout;
-    options.call_timeout = config_.postgres.statement_timeout;
-    return options;
-}
 
 ShardOptions Distributed::shard_options(unsigned shard) const {
     ShardOptions options;
     options.shard = shard;
     options.redis = redis_;
     options.redis.shard_key = redis::ShardKeys{shard}.prefix;
-    options.postgres = postgres_options("shard-" + std::to_string(shard));
+    options.postgres = postgres_options(config_, "shard-" + std::to_string(shard));
     options.ledger.shard = shard;
     options.key_ttl = std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
     options.ledger.level = config_.durability == config::Durability::database
@@ -179,7 +145,8 @@ Backend::Result<void> Distributed::make_data_dir() const {
 Backend::Result<void> Distributed::prepare_database() {
     const auto give_up = clock_.monotonic() + start_patience;
     while (true) {
-        auto prepared = postgres::prepare_database(postgres_options("start"), config_.lane.count);
+        auto prepared =
+            postgres::prepare_database(postgres_options(config_, "start"), config_.lane.count);
         if (prepared) return {};
         if (!prepared.error().passing || clock_.monotonic() > give_up) {
             return std::unexpected(std::move(prepared.error().text));
@@ -191,7 +158,7 @@ Backend::Result<void> Distributed::prepare_database() {
 
 Backend::Result<void> Distributed::read_secret() {
     postgres::RecordOptions options;
-    options.connection = postgres_options("start");
+    options.connection = postgres_options(config_, "start");
     postgres::Record record{options, clock_, entropy_};
     const auto text = record.secret();
     base::KeyedHash::Secret secret{};
@@ -222,15 +189,12 @@ Backend::Result<void> Distributed::check_redis() {
 
 Backend::Result<void> Distributed::open() {
     if (auto made = make_data_dir(); !made) return made;
-    auto redis = redis_options();
+    auto redis = redis_options(config_);
     if (!redis) return std::unexpected(std::move(redis.error()));
     redis_ = std::move(*redis);
     if (auto prepared = prepare_database(); !prepared) return prepared;
     if (auto read = read_secret(); !read) return read;
-    // At level database a batch waits for PostgreSQL too: then only that long is slow for Redis.
-    const bool waits = config_.durability == config::Durability::database;
-    const auto commit = waits ? config_.postgres.commit_wait : std::chrono::milliseconds{0};
-    redis_breaker_ = &breakers_.add("redis", config_.breaker.redis_slow + commit);
+    redis_breaker_ = &breakers_.add("redis", config_.breaker.redis_slow);
     postgres_breaker_ = &breakers_.add("postgres", config_.breaker.postgres_slow);
     for (unsigned shard = 0; shard < config_.lane.count; ++shard) {
         shards_.push_back(std::make_unique<Shard>(
@@ -271,7 +235,8 @@ Backend::Result<std::vector<std::unique_ptr<ports::OrderStore>>> Distributed::op
     for (unsigned reader = 0; reader < config_.read.threads; ++reader) {
         auto view = std::make_shared<OutboxView>(open_outbox_view());
         auto store = std::make_unique<postgres::Store>(
-            postgres::StoreOptions{.connection = postgres_options("reader"), .sessions = 1},
+            postgres::StoreOptions{
+                .connection = postgres_options(config_, "reader"), .sessions = 1},
             [view](domain::OrderId id) { return view->find(id); },
             [view] { return view->wait_until_relayed(); }
         );
@@ -285,21 +250,22 @@ Backend::Result<std::vector<std::unique_ptr<ports::OrderStore>>> Distributed::op
 Backend::Result<void> Distributed::start(std::span<app::OrderLane* const> lanes) {
     FC_ASSERT(lanes.size() == shards_.size());
     postgres::OrderSinkOptions again;
-    again.connection = postgres_options("desk");
+    again.connection = postgres_options(config_, "desk");
     again.key_ttl = std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
     again.events = events_.has_webhook();
     again.stock_low_percent = config_.alerts.stock_low_percent;
     events_.add_sink(std::make_unique<postgres::OrderSink>(std::move(again), nullptr, nullptr));
     auto open_letters = [this]() -> Result<std::unique_ptr<ports::DeadLetters>> {
         return std::make_unique<postgres::DeadLetters>(postgres::DeadLettersOptions{
-            .connection = postgres_options("letters"), .events = events_.has_webhook()});
+            .connection = postgres_options(config_, "letters"), .events = events_.has_webhook()});
     };
     auto open_outbox = [this]() -> Result<std::unique_ptr<ports::Outbox>> {
         postgres::EventOutbox::Options options;
-        options.connection = postgres_options("events");
-        // Longer than a batch of posts may take.
-        options.connection.idle_session_timeout = std::chrono::minutes{15};
-        return std::make_unique<postgres::EventOutbox>(std::move(options), clock_);
+        options.connection = postgres_options(config_, "events");
+        options.connection.idle_session_timeout = events_.longest_delivery() + lead_slack;
+        auto opened = std::make_unique<postgres::EventOutbox>(std::move(options), clock_);
+        event_outbox_ = opened.get();
+        return opened;
     };
     auto opened = events_.open(open_letters, open_outbox, release_on({lanes.begin(), lanes.end()}));
     if (!opened) return opened;
@@ -382,6 +348,8 @@ std::vector<NamedRelay> Distributed::relays() const {
 std::vector<std::string> Distributed::troubles() const {
     std::vector<std::string> all;
     for (const auto& shard : shards_) std::ranges::move(shard->troubles(), std::back_inserter(all));
+    const auto damage = event_outbox_ == nullptr ? std::nullopt : event_outbox_->damage();
+    if (damage) all.push_back(*damage);
     return all;
 }
 

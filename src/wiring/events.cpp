@@ -15,7 +15,7 @@ namespace firstcome::wiring {
 namespace {
 
 constexpr std::chrono::seconds release_patience{10};
-constexpr std::size_t webhook_batch_max = 64;    // events asked of the outbox at once
+constexpr std::size_t webhook_batch_max = 16;    // events asked of the outbox at once
 constexpr std::chrono::milliseconds age_min{1};  // 0 says that there is none
 
 }  // namespace
@@ -81,6 +81,8 @@ std::expected<void, std::string> Events::open(
     }
     app::DeskOptions options;
     options.attempts_max = config_.dead_letters.attempts_max;
+    // A key may be answered as long as it lives; what was parked under it is known until then.
+    options.keep = std::max(config_.dead_letters.keep, config_.idempotency.ttl);
     options.backoff = backoff;
     desk_ = std::make_unique<app::DeadLetterDesk>(
         options,
@@ -92,6 +94,10 @@ std::expected<void, std::string> Events::open(
             .entropy = desk_entropy_}
     );
     return {};
+}
+
+std::chrono::milliseconds Events::longest_delivery() const {
+    return webhook_batch_max * (config_.webhook.connect_timeout + config_.webhook.timeout);
 }
 
 void Events::start() {

@@ -16,6 +16,7 @@
 #include "wiring/backend.hpp"
 #include "wiring/breakers.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -72,6 +73,9 @@ public:
     /// Delivers what waits until the deadline. Returns the events left; they are kept for the next
     /// start.
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline);
+
+    /// How long one call of the webhook's sink may take at most.
+    [[nodiscard]] std::chrono::milliseconds longest_delivery() const;
 
     /// Null before `open`.
     [[nodiscard]] app::DeadLetterDesk* desk() const { return desk_.get(); }

@@ -3,11 +3,16 @@
 
 #include "telemetry/log.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace firstcome::wiring {
 
 namespace {
+
+constexpr std::chrono::milliseconds beat_every{1000};  // the lead is renewed, also inside a batch
+constexpr std::chrono::seconds lead_slack{3};          // beyond the longest sink call
+constexpr std::chrono::seconds uncompared_max{30};     // then somebody should know
 
 redis::ConnectionOptions named(redis::ConnectionOptions options, std::string_view role) {
     options.client_name += "-";
@@ -20,8 +25,10 @@ postgres::RecordOptions record_of(const ShardOptions& options, std::string_view 
     made.connection = options.postgres;
     made.connection.name += "-";
     made.connection.name += role;
-    made.key_ttl = options.key_ttl;
     made.events = options.events;
+    // The lead is renewed before each sink call: a connection and three statements at most.
+    const auto longest = options.postgres.connect_timeout + 3 * options.postgres.call_timeout;
+    made.lead_timeout = longest + lead_slack;
     return made;
 }
 
@@ -53,6 +60,12 @@ app::LeaderOptions leader_of(const ShardOptions& options) {
     return made;
 }
 
+redis::LedgerOptions ledger_of(const ShardOptions& options, std::function<void()> decided) {
+    redis::LedgerOptions made = options.ledger;
+    made.decided = std::move(decided);
+    return made;
+}
+
 redis::Ledger::Rest rest_in(base::Doorbell& rests) {
     return [&rests](std::chrono::milliseconds at_most) { rests.rest(at_most); };
 }
@@ -71,7 +84,12 @@ Shard::Shard(
       lane_redis_(named(options_.redis, "lane"), clock),
       lane_record_(record_of(options_, "lane"), clock, lane_record_entropy_),
       lane_ledger_(
-          options_.ledger, lane_redis_, lane_record_, clock, lane_entropy_, rest_in(rests_)
+          ledger_of(options_, [this] { guarded_.decided(); }),
+          lane_redis_,
+          lane_record_,
+          clock,
+          lane_entropy_,
+          rest_in(rests_)
       ),
       guarded_(lane_ledger_, breakers.redis, clock),
       relay_redis_(named(options_.redis, "relay"), clock),
@@ -83,10 +101,15 @@ Shard::Shard(
       outbox_(options_.shard, relay_redis_, leader_record_, clock),
       outbox_reader_(options_.shard, leader_redis_),
       sink_(
-          sink_of(options_), [this] { return outbox_.epoch(); }, [] {}
+          sink_of(options_), [this] { return epoch_to_store_in(); }, [] {}
       ),
       guarded_sink_(sink_, breakers.postgres, clock),
-      letters_({.connection = options_.postgres, .events = options_.events}),
+      letters_(
+          {.connection = options_.postgres,
+           .events = options_.events,
+           .shard = options_.shard,
+           .epoch = [this] { return outbox_.epoch(); }}
+      ),
       rebuild_(
           rebuild_of(options_),
           leader_redis_,
@@ -114,13 +137,29 @@ Shard::~Shard() = default;
 
 app::LeaderDuties Shard::duties() {
     return {
-        .lead = [this] { return leader_record_.lead(options_.shard); },
+        .lead = [this] { return lead(); },
         .epoch_is_good = [this] { return rebuild_.keep(); },
         .relay = [this] { return relay_.step(); },
         .hurry = [this](base::MonotonicTime deadline) { relay_.hurry(deadline); },
         .conserve = [this] { conserve(); },
         .pending = [this] { return pending(); },
     };
+}
+
+std::expected<bool, ports::RecordError> Shard::lead() {
+    if (!leader_.leading()) {
+        compared_at_ = clock_.monotonic();
+        not_compared_.clear();
+    }
+    const auto ours = leader_record_.lead(options_.shard);
+    if (ours && *ours) beat_at_ = clock_.monotonic() + beat_every;
+    return ours;
+}
+
+// A batch with refused orders takes many sink calls; the lead must not be lost over it.
+std::optional<ports::Epoch> Shard::epoch_to_store_in() {
+    if (clock_.monotonic() >= beat_at_ && !lead().value_or(false)) return std::nullopt;
+    return outbox_.epoch();
 }
 
 // Asked of Redis, since the relay stops looking when PostgreSQL is gone.
@@ -130,6 +169,7 @@ std::uint64_t Shard::pending() {
 
 void Shard::conserve() {
     const auto checked = conservation_.check();
+    note_compared(checked && checked->compared);
     if (!checked) return;  // the next second looks again
     domain::Units off = 0;
     for (const redis::Drift& drift : checked->drifts) {
@@ -141,6 +181,22 @@ void Shard::conserve() {
         );
     }
     drift_.store(off);
+}
+
+void Shard::note_compared(bool compared) {
+    const auto now = clock_.monotonic();
+    if (compared) {
+        compared_at_ = now;
+        if (not_compared_.text()) log::info("compared again", {{"shard", options_.shard}});
+        return not_compared_.clear();
+    }
+    if (now - compared_at_ < uncompared_max) return;
+    const std::string text =
+        "shard " + std::to_string(options_.shard) +
+        ": Redis and PostgreSQL have not been compared for more than 30 s, because too many orders "
+        "wait in the outbox or one of the two does not answer: PostgreSQL takes orders slower than "
+        "they come; look at its load and its disk";
+    if (not_compared_.set(text)) log::warn(text);
 }
 
 void Shard::start(app::OrderLane& lane) {
@@ -167,7 +223,12 @@ void Shard::refresh() {
 }
 
 std::vector<std::string> Shard::troubles() const {
-    return {};
+    std::vector<std::string> all;
+    if (!leader_.leading()) return all;
+    for (const auto& each : {outbox_.damage(), rebuild_.trouble(), not_compared_.text()}) {
+        if (each && std::ranges::find(all, *each) == all.end()) all.push_back(*each);
+    }
+    return all;
 }
 
 std::uint64_t Shard::drain(base::MonotonicTime deadline) {

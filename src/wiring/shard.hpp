@@ -16,13 +16,17 @@
 #include "app/shard_leader.hpp"
 #include "base/doorbell.hpp"
 #include "base/entropy.hpp"
+#include "base/note.hpp"
 #include "base/time.hpp"
 #include "config/config.hpp"
 #include "resilience/circuit_breaker.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <expected>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -105,8 +109,11 @@ public:
 
 private:
     [[nodiscard]] app::LeaderDuties duties();
+    [[nodiscard]] std::expected<bool, ports::RecordError> lead();
+    [[nodiscard]] std::optional<ports::Epoch> epoch_to_store_in();
     [[nodiscard]] std::uint64_t pending();
     void conserve();
+    void note_compared(bool compared);
 
     ShardOptions options_;
     ShardBreakers breakers_;
@@ -138,6 +145,9 @@ private:
     postgres::DeadLetters letters_;
     redis::Rebuild rebuild_;
     redis::Conservation conservation_;
+    base::MonotonicTime beat_at_{};      // the leader's
+    base::MonotonicTime compared_at_{};  // the leader's: or when it began to lead
+    base::Note not_compared_;
     app::Relay relay_;
     app::ShardLeader leader_;
 };

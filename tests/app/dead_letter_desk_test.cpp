@@ -198,27 +198,48 @@ TEST(DeadLetterDesk, GivesTheUnitsOfADiscardBackAtOnceAndOnce) {
     EXPECT_EQ(world.here.desk.count(DeskAction::compensated, Cause::invalid), 1U);
 }
 
-TEST(DeadLetterDesk, GivesUnitsBackOnlyForEventsThatHoldThem) {
+TEST(DeadLetterDesk, GivesUnitsBackOnlyForTheOrderItself) {
     struct Row {
+        std::string_view consumer;
         domain::EventType type;
         int releases;
+        const char* why;
     };
 
     const Row rows[] = {
-        {domain::EventType::order_accepted, 1},
-        {domain::EventType::order_confirmed, 1},
-        {domain::EventType::order_failed, 0},
-        {domain::EventType::stock_low, 0},
-        {domain::EventType::stock_sold_out, 0},
+        {"orders", domain::EventType::order_accepted, 1, "the order on its way into the record"},
+        {"orders", domain::EventType::order_confirmed, 0, "takes nothing"},
+        {"webhook", domain::EventType::order_accepted, 0, "the shop was only to be told"},
+        {"webhook", domain::EventType::order_confirmed, 0, "likewise"},
+        {"webhook", domain::EventType::order_failed, 0, "likewise"},
+        {"webhook", domain::EventType::stock_low, 0, "likewise"},
+        {"webhook", domain::EventType::stock_sold_out, 0, "likewise"},
     };
     for (const Row& row : rows) {
         DeskWorld world;
         domain::Event event = accepted_event(1);
         event.type = row.type;
-        EXPECT_EQ(world.discard(world.park(event, "webhook")), "discarded");
-        EXPECT_EQ(world.releases.calls, row.releases) << name(row.type);
+        EXPECT_EQ(world.discard(world.park(event, row.consumer)), "discarded");
+        EXPECT_EQ(world.releases.calls, row.releases) << row.why;
         EXPECT_TRUE(world.letters.undone(10)->empty());
+        const auto compensated = world.here.desk.count(DeskAction::compensated, Cause::invalid);
+        EXPECT_EQ(compensated, static_cast<std::uint64_t>(row.releases)) << row.why;
     }
+}
+
+TEST(DeadLetterDesk, ForgetsWhatWasSettledLongAgoAPieceAtATime) {
+    DeskWorld world{{.keep = 24h, .forget_every = 1min, .forgotten_max = 2}};
+    for (unsigned n = 1; n <= 5; ++n) world.park(accepted_event(n), "webhook");
+    world.tick(2s);
+    ASSERT_EQ(world.letters.list({}, 10, std::nullopt)->total, 5U) << "delivered, and still seen";
+    world.tick(23h);
+    EXPECT_EQ(world.letters.list({}, 10, std::nullopt)->total, 5U);
+    world.tick(1h);
+    EXPECT_EQ(world.letters.list({}, 10, std::nullopt)->total, 3U);
+    world.tick();
+    EXPECT_EQ(world.letters.list({}, 10, std::nullopt)->total, 1U) << "the rest at the next ticks";
+    world.tick();
+    EXPECT_EQ(world.letters.list({}, 10, std::nullopt)->total, 0U);
 }
 
 TEST(DeadLetterDesk, TriesToGiveBackUntilTheLedgerCan) {

@@ -282,6 +282,33 @@ TYPED_TEST_P(DeadLettersContract, AGivenUpEntryIsUndoneUntilItsUnitsAreBack) {
     }
 }
 
+TYPED_TEST_P(DeadLettersContract, ForgetsWhatWasSettledLongAgoAndNothingElse) {
+    auto& letters = this->world.letters();
+    const auto settled = this->now + 9s;
+    const DeadLetterId delivered = this->park(accepted_event(1));
+    const DeadLetterId later = this->park(accepted_event(2));
+    const DeadLetterId order = this->park(accepted_event(3));
+    const DeadLetterId notice = this->park_dead(accepted_event(4), "webhook");
+    const DeadLetterId undone = this->park_dead(accepted_event(5), "webhook");
+    const DeadLetterId dead = this->park_dead(accepted_event(6), "webhook");
+    const DeadLetterId retrying = this->park(accepted_event(7), "webhook");
+    ASSERT_TRUE(letters.resolve(delivered, settled).has_value());
+    ASSERT_TRUE(letters.resolve(later, settled + 2s).has_value());
+    for (const DeadLetterId id : {order, notice, undone}) {
+        ASSERT_TRUE(letters.discard(id, "no", "eve", settled + 1s).has_value());
+        if (id != undone) ASSERT_TRUE(letters.compensated(id).has_value());
+    }
+    EXPECT_EQ(letters.forget_settled(settled, 9), 0U) << "none is older";
+    EXPECT_EQ(letters.forget_settled(settled + 2s, 1), 1U);
+    EXPECT_FALSE(letters.find(delivered).value().has_value()) << "the longest ago goes first";
+    EXPECT_EQ(this->world.other().forget_settled(settled + 2s, 9), 1U);
+    EXPECT_FALSE(letters.find(notice).value().has_value());
+    using Ids = std::vector<DeadLetterId>;
+    EXPECT_EQ(this->listed({}), (Ids{retrying, dead, undone, order, later}))
+        << "open, not made good, young, or all that is known of an order";
+    EXPECT_EQ(this->world.audits().size(), 3U) << "the audit stays";
+}
+
 TYPED_TEST_P(DeadLettersContract, CountsWhatIsOpenAndTheUnitsItHolds) {
     auto& letters = this->world.letters();
     EXPECT_FALSE(letters.totals().value().oldest.has_value());
@@ -517,6 +544,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     AClaimThatEndedHoldsNobodyUp,
     WhatIsSettledStaysSettled,
     AGivenUpEntryIsUndoneUntilItsUnitsAreBack,
+    ForgetsWhatWasSettledLongAgoAndNothingElse,
     CountsWhatIsOpenAndTheUnitsItHolds,
     HoldsUnitsOfWhatWasGivenUpUntilTheyAreBack,
     ListsWhatMatchesTheFilter,

@@ -276,6 +276,24 @@ TYPED_TEST_P(LedgerContract, ARepeatedStockChangeAnswersAsItDidThen) {
     );
 }
 
+// Buyers' keys end after idempotency.ttl; a sale manager's never do, whatever the clocks say.
+TYPED_TEST_P(LedgerContract, NeverForgetsTheKeyOfAStockChange) {
+    auto add = stock_set("shoe", 10);
+    add.key = this->world.hash().hash128("admin", "k1");
+    this->change(add);
+    this->world.clock().pass(std::chrono::hours{24 * 400});
+    for (const bool restarted : {false, true}) {
+        if (restarted && !this->world.restart()) break;
+        EXPECT_TRUE(std::get<ports::StockChanged>(this->change(add)).replayed);
+        auto other = add;
+        other.quantity = 11;
+        EXPECT_EQ(
+            std::get<domain::StockRejected>(this->change(other)).why,
+            domain::StockRejection::idempotency_key_reused
+        );
+    }
+}
+
 TYPED_TEST_P(LedgerContract, AReleaseGivesTheUnitsBackOnceHoweverOftenItIsAsked) {
     auto limit = stock_set("shoe", 3);
     limit.per_user_limit = 3;
@@ -422,6 +440,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     StockIsSetAddedAndRemovedButNeverBelowWhatIsCommitted,
     RefusesStockChangesThatMakeNoSense,
     ARepeatedStockChangeAnswersAsItDidThen,
+    NeverForgetsTheKeyOfAStockChange,
     AReleaseGivesTheUnitsBackOnceHoweverOftenItIsAsked,
     FindsWhatWasAcceptedAndNothingElse,
     ListsAUsersOrdersNewestFirstPageByPage,

@@ -1,14 +1,15 @@
 # tests/e2e/distributed_test.py - many nodes on a real Redis and PostgreSQL, and what befalls them
 import collections
+import json
 import os
 import subprocess
 import time
 import unittest
 
 import auditor
-from harness import BINARY, DEADLINE_S, FULL, EndToEnd, Client, wait_until
+from harness import BINARY, DEADLINE_S, FULL, EndToEnd, Client, run_program, wait_until
 from load import Load, bench_command, mixed_wishes, unique_wishes
-from stores import Cable, Postgres, Redis, Sentinel, make_cluster
+from stores import Cable, Postgres, Redis, Sentinel, free_port, make_cluster
 
 QUIET_S = 30.0  # for everything accepted to be in PostgreSQL once the load has ended
 
@@ -418,6 +419,12 @@ class Poison(Distributed):
         )
         listed = self.expect(client.admin("GET", "/api/v1/admin/dlq?status=dead"), 200).json()
         self.assertEqual(listed["total"], 10)
+        dlq = wait_until(
+            lambda: (found := client.admin("GET", "/api/v1/admin/stats").json()["dlq"])["dead"]
+            == 10 and found, "the figures say so"
+        )
+        self.assertEqual((dlq["depth"], dlq["byCause"]["invalid"]), (10, 10))
+        self.assertGreater(dlq["oldestAgeSeconds"], 0)
         stock, = self.stocks("drop")
         self.assertEqual((stock["sold"] + stock["compensating"], stock["remaining"]), (200, 300))
         self.expect(client.get(f"/api/v1/orders/{orders['poison-7']}"), 200)
@@ -441,6 +448,244 @@ class Poison(Distributed):
         stock, = self.stocks("drop")
         self.assertEqual((stock["sold"], stock["remaining"]), (199, 301))
         client.close()
+
+
+    def test_a_discard_that_a_kill_cut_short_gives_the_units_back_once(self):
+        node = self.start_node(self.SETTINGS)
+        self.sells("drop", 100)
+        self.postgres.select(
+            "ALTER TABLE orders ADD CONSTRAINT no_poison CHECK (user_id NOT LIKE 'poison%')"
+        )
+        left = 100
+        for point in ("before_compensate", "before_compensated"):
+            with self.subTest(point=point):
+                client = node.client()
+                order = self.expect(client.order(f"poison-{point}", "drop", 5), 202).json()
+                entry, = wait_until(
+                    lambda client=client: client.admin(
+                        "GET", "/api/v1/admin/dlq?status=dead"
+                    ).json()["entries"], "it is a dead letter"
+                )
+                client.close()
+                discard = f"/api/v1/admin/dlq/{entry['id']}/discard"
+                node.environment = {"FIRSTCOME_FAILPOINTS": f"{point}=kill@1"}
+                node.kill()
+                node.restart()
+                client = node.client()
+                with self.assertRaises(Exception):
+                    client.admin("POST", discard, {"reason": "cut short"})
+                self.assertEqual(node.wait_exit(), -9)
+                node.environment = {}
+                node.restart()
+                wait_until(
+                    lambda: self.stocks("drop")[0]["remaining"] == left, "the units are back"
+                )
+                client = node.client()
+                self.assertEqual(client.admin("POST", discard, {"reason": "again"}).status, 409)
+                gone = self.expect(client.get(f"/api/v1/orders/{order['orderId']}"), 200).json()
+                self.assertEqual(gone["status"], "failed")
+                client.close()
+                node.stop()
+                node.restart()
+                self.assertEqual(self.stocks("drop")[0]["remaining"], left, "and only once")
+
+
+class Backlog(Distributed):
+    """What waits, what was refused and what stands still is shown, by every node."""
+
+    def stats(self, node):
+        client = node.client()
+        answer = self.expect(client.admin("GET", "/api/v1/admin/stats"), 200).json()
+        client.close()
+        return answer
+
+    def test_what_waits_for_postgres_is_shown_by_every_node(self):
+        nodes = self.start_nodes(2, {"lane.count": "2"})
+        self.sells("drop", 100)
+        self.postgres.kill()
+        client = nodes[0].client()
+        for number in range(20):
+            self.expect(client.order(f"u{number}", "drop"), 202)
+        client.close()
+        for node in nodes:
+            wait_until(lambda node=node: self.stats(node)["outbox"]["pending"] == 20, "20 wait")
+            outbox = self.stats(node)["outbox"]
+            self.assertGreater(outbox["oldestAgeSeconds"], 0)
+            self.assertEqual([line["stage"] for line in outbox["lines"]], ["orders", "orders"])
+        code, printed = run_program(
+            "stats", "--url", "http://%s:%d" % tuple(nodes[0].address[:2]),
+            "--token-file", os.path.join(self.scratch, "admin.token"),
+        )
+        self.assertEqual(code, 0, printed)
+        self.assertRegex(printed, r"outbox.pending +20\n")
+        self.postgres.start()
+        for node in nodes:
+            wait_until(lambda node=node: self.stats(node)["outbox"]["pending"] == 0, "all stored")
+            self.assertEqual(self.stats(node)["outbox"]["oldestAgeSeconds"], 0)
+
+    def test_a_damaged_entry_is_shown_with_the_cure(self):
+        node = self.start_node()
+        self.sells("drop", 100)
+        client = node.client()
+        self.expect(client.order("ann", "drop"), 202)
+        self.wait_quiet()
+        self.assertEqual(self.stats(node)["troubles"], [])
+        entry = f"{int(self.redis.cli('GET', 'fc:{s0}:moment')) + 1}-0"
+        self.redis.cli("XADD", "fc:{s0}:outbox", entry, "o", "nonsense")
+        trouble, = wait_until(lambda: self.stats(node)["troubles"], "the trouble is shown")
+        cure = f"XDEL fc:{{s0}}:outbox {entry}"
+        self.assertIn(f"entry {entry} of fc:{{s0}}:outbox in Redis is damaged", trouble)
+        self.assertIn(f"remove it ({cure})", trouble)
+        wait_until(lambda: "in Redis is damaged" in node.log(), "the log says so")
+        self.redis.cli(*cure.split())
+        wait_until(lambda: self.stats(node)["troubles"] == [], "it is over")
+        self.expect(client.order("bob", "drop"), 202)
+        client.close()
+        self.wait_quiet()
+        self.assertEqual(self.postgres.value("SELECT count(*) FROM orders"), "2")
+
+
+class Audit(Distributed):
+    """`firstcome audit` says that all is well, or names what is not."""
+
+    def audited(self, *words, **more):
+        """(exit code, what it printed)"""
+        settings = {**self.nodes[0].settings, **more.get("settings", {})}
+        set_flags = [word for key, value in settings.items() if key in (
+            "mode", "redis.url", "postgres.url", "redis.connect_timeout"
+        ) for word in ("--set", f"{key}={value}")]
+        return run_program("audit", *words, *set_flags)
+
+    def finds(self, pattern):
+        code, printed = self.audited()
+        self.assertEqual(code, 1, printed)
+        self.assertRegex(printed, pattern)
+
+    def test_a_clean_sale_holds_also_while_it_goes_on(self):
+        self.start_nodes(2, {"lane.count": "2"})
+        for item in ("drop", "shoe"):
+            self.sells(item, 20_000, perUserLimit=2)
+        loads = [
+            self.start_load(mixed_wishes(self.random, item, prefix=item, user_limit=2), clients=8)
+            for item in ("drop", "shoe")
+        ]
+        for load in loads:
+            self.let_it_sell(load, 500)
+        for _ in range(3):
+            code, printed = self.audited()
+            self.assertEqual(code, 0, printed)
+        for load in loads:
+            load.stop()
+            load.join()
+        self.wait_quiet()
+        code, printed = self.audited("--json")
+        report = json.loads(printed)
+        self.assertEqual((code, report["ok"], report["findings"]), (0, True, []))
+        sold = {item["itemId"]: item["sold"] for item in report["items"]}
+        self.assertEqual(
+            sold, {stock["itemId"]: stock["sold"] for stock in self.stocks("drop", "shoe")}
+        )
+        self.assertRegex(self.audited()[1], r"\d+ orders: every invariant holds")
+
+    def test_what_waits_in_the_outbox_counts(self):
+        node = self.start_node({"shutdown.drain": "1s"})
+        self.sells("drop", 100)
+        self.postgres.kill()
+        client = node.client()
+        for number in range(20):
+            self.expect(client.order(f"u{number}", "drop"), 202)
+        client.close()
+        node.terminate()
+        node.wait_exit()
+        self.postgres.start()
+        self.assertEqual(self.pending() > 0, True)
+        code, printed = self.audited()
+        self.assertEqual(code, 0, printed)
+        first = self.redis.cli("XRANGE", "fc:{s0}:outbox", "-", "+", "COUNT", 1).split()[0]
+        self.redis.cli("XDEL", "fc:{s0}:outbox", first)
+        self.finds(r"item drop: .*(PostgreSQL = Redis|I10)")
+
+    def test_what_somebody_changed_by_hand_is_found_and_named(self):
+        node = self.start_node()
+        for item in ("gap", "double", "gone", "counter", "limited", "total"):
+            self.sells(item, 100, **({"perUserLimit": 2} if item == "limited" else {}))
+        client = node.client()
+        for item in ("gap", "double", "gone", "counter", "limited", "total"):
+            for number in range(4):
+                self.expect(client.order(f"u{number}", item, key=f"k{number}"), 202)
+        client.close()
+        self.wait_quiet()
+        node.stop()  # else its conservation check would mend what it can
+        code, printed = self.audited()
+        self.assertEqual(code, 0, printed)
+        where = "WHERE item_id = '%s' AND sequence = %d"
+        self.postgres.select("UPDATE orders SET sequence = 9 " + where % ("gap", 4))
+        self.postgres.select("UPDATE orders SET quantity = 2 " + where % ("double", 2))
+        self.postgres.select("DELETE FROM orders " + where % ("gone", 3))
+        self.postgres.select("UPDATE orders SET quantity = 3 " + where % ("limited", 1))
+        self.postgres.select("UPDATE items SET initial = 90 WHERE item_id = 'total'")
+        self.redis.cli("HINCRBY", "fc:{s0}:item:counter", "remaining", 5)
+        self.redis.cli("HINCRBY", "fc:{s0}:item:counter", "sold", -5)
+        code, printed = self.audited()
+        self.assertEqual(code, 1, printed)
+        for finding in (
+            r"item gap: sequence 9 follows 3 \(order [0-9a-f-]+\) \(I7\)",
+            r"item double: its row counts 4 units sold, its orders 5 \(I2\)",
+            r"item gone: its row counts 4 units sold, its orders 3 \(I2\)",
+            r"item gone: sequence 4 follows 2 \(order [0-9a-f-]+\) \(I7\)",
+            r"item limited: user u0 holds 3 units, and the limit was never above 2 \(I6\)",
+            r"item total differs from its last stock movement \(I2\)",
+            r"item total: a total of 100 in Redis, of 90 in PostgreSQL",
+            r"item counter: -1 units taken in Redis, 4 in PostgreSQL and the outbox",
+        ):
+            self.assertRegex(printed, "BROKEN  " + finding)
+        self.assertNotIn("every invariant holds", printed)
+
+    def test_what_was_given_up_behind_its_back_is_found(self):
+        node = self.start_node(Poison.SETTINGS)
+        self.sells("drop", 100)
+        self.postgres.select(
+            "ALTER TABLE orders ADD CONSTRAINT no_poison CHECK (user_id NOT LIKE 'poison%')"
+        )
+        client = node.client()
+        for user in ("ann", "poison", "bob"):
+            self.expect(client.order(user, "drop"), 202)
+        wait_until(lambda: self.dead_letters() == 1, "one is a dead letter")
+        self.wait_quiet()
+        node.stop()
+        self.assertEqual(self.audited()[0], 0, "what is parked has its place and its units")
+        self.postgres.select(
+            "UPDATE failed_order_events SET status = 'discarded', next_attempt = NULL,"
+            " compensated = true"
+        )
+        self.finds(r"dead letter 1 was given up without an audit row \(I10\)")
+        self.postgres.select("ALTER TABLE orders DROP CONSTRAINT no_poison, DROP CONSTRAINT"
+                             " orders_pkey")
+        self.finds(r"the index orders_pkey is missing")
+
+    def test_a_store_that_is_away_is_told(self):
+        node = self.start_node()
+        self.sells("drop", 10)
+        node.stop()
+        nobody = {"redis.url": f"redis://127.0.0.1:{free_port()}/0"}
+        code, printed = self.audited(settings=nobody)
+        self.assertEqual(code, 2, printed)
+        self.assertRegex(printed, "firstcome audit: redis.url: .*is it running, and is redis.url")
+        code, printed = self.audited(settings={
+            "postgres.url": f"postgresql://firstcome@127.0.0.1:{free_port()}/postgres"
+        })
+        self.assertEqual(code, 2, printed)
+        self.assertRegex(printed, "firstcome audit: PostgreSQL: .*correct host and port in")
+        self.postgres.select("CREATE DATABASE empty")
+        code, printed = self.audited(settings={
+            "postgres.url": f"postgresql://firstcome@127.0.0.1:{self.postgres.port}/empty"
+        })
+        self.assertEqual(code, 2, printed)
+        self.assertIn("no tables of Firstcome", printed)
+        self.redis.cli("FLUSHALL")
+        code, printed = self.audited()
+        self.assertEqual(code, 2, printed)
+        self.assertRegex(printed, "emptied while no node ran; start a node")
 
 
 class Shutdown(Distributed):
@@ -566,23 +811,64 @@ class Start(Distributed):
         self.assertEqual(node.wait_exit(), 1, node.log())
         self.assertRegex(node.log(), pattern)
 
-    def test_a_password_that_is_missing_or_wrong(self):
+    def database(self, user="firstcome", name="postgres"):
+        return {"postgres.url": f"postgresql://{user}@127.0.0.1:{self.postgres.port}/{name}"}
+
+    def test_a_password_of_redis_that_is_missing_or_wrong(self):
         self.redis.cli("CONFIG", "SET", "requirepass", "right")
-        self.refuses("(?i)password")
-        self.refuses("(?i)password", settings={
+        self.refuses("NOAUTH.*; write the password into redis.url")
+        self.refuses("WRONGPASS.*; correct the user and password of redis.url", settings={
             "redis.url": f"redis://:wrong@127.0.0.1:{self.redis.port}/0"
         })
         self.assertNotIn("wrong@", self.nodes[-1].log())
 
+    def test_files_of_the_configuration_that_cannot_be_read(self):
+        for key in ("redis.password_file", "redis.sentinel_password_file"):
+            self.refuses(f"{key}: cannot read a password from /nowhere", settings={key: "/nowhere"})
+        for key in ("redis.tls_ca_file", "redis.tls_certificate"):
+            self.refuses("cannot read /nowhere", settings={
+                key: "/nowhere", "redis.url": f"rediss://127.0.0.1:{self.redis.port}/0"
+            })
+
     def test_a_redis_that_throws_keys_away(self):
         self.redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-        self.refuses("maxmemory-policy.*noeviction")
+        self.refuses("set maxmemory-policy to noeviction, it is allkeys-lru")
 
-    def test_a_database_without_rights(self):
-        self.postgres.select("CREATE ROLE reader LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-        self.refuses("(?i)grant|right|permission", settings={
-            "postgres.url": f"postgresql://reader@127.0.0.1:{self.postgres.port}/postgres"
+    def test_a_user_of_redis_without_rights(self):
+        self.redis.cli("ACL", "SETUSER", "mute", "on", ">p", "~*", "+@all", "-eval", "-evalsha")
+        self.refuses("NOPERM.*; give the user these rights: ACL SETUSER", settings={
+            "redis.url": f"redis://mute:p@127.0.0.1:{self.redis.port}/0"
         })
+
+    def test_a_password_of_the_database_that_is_missing_or_wrong(self):
+        rules = os.path.join(self.postgres.directory, "pg_hba.conf")
+        with open(rules, encoding="ascii") as file:
+            before = file.read()
+        with open(rules, "w", encoding="ascii") as file:
+            file.write("host all bob 127.0.0.1/32 scram-sha-256\n" + before)
+        self.postgres.select("CREATE ROLE bob LOGIN PASSWORD 'right'")
+        self.postgres.select("SELECT pg_reload_conf()")
+        for user in ("bob", "bob:wr0ng"):
+            self.refuses("correct user and password in postgres.url",
+                         settings=self.database(user))
+            self.assertNotIn("wr0ng", self.nodes[-1].log())
+
+    def test_a_database_without_rights_or_tables(self):
+        self.postgres.select("CREATE ROLE reader LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        self.refuses("GRANT CREATE, USAGE ON SCHEMA public TO the user of postgres.url",
+                     settings=self.database("reader"))
+        self.refuses("create the database \\(CREATE DATABASE ...\\) or correct its name",
+                     settings=self.database(name="nowhere"))
+
+    def test_a_database_that_is_too_old(self):
+        # The real question, answered by an impostor that is found before pg_catalog.
+        self.postgres.select(
+            "CREATE SCHEMA old; CREATE FUNCTION old.current_setting(what text) RETURNS text"
+            " LANGUAGE sql AS $$ SELECT CASE what WHEN 'server_version_num' THEN '130011'"
+            " ELSE '13.11' END $$; ALTER DATABASE postgres SET search_path = old, pg_catalog,"
+            " public"
+        )
+        self.refuses("PostgreSQL 13.11 is too old: Firstcome needs 14 or newer; upgrade the server")
 
     def test_another_number_of_lanes(self):
         node = self.start_node({"lane.count": "2"})

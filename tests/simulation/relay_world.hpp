@@ -115,6 +115,10 @@ public:
     Result<std::vector<ports::DeadLetter>> undone(std::size_t max) override;
     Result<void> compensated(Id id) override;
 
+    Result<std::size_t> forget_settled(Time before, std::size_t max) override {
+        return view_->forget_settled(before, max);
+    }
+
     Result<ports::RedriveTask> start_redrive(
         const ports::DeadLetterFilter& filter, unsigned per_second, Time now
     ) override {

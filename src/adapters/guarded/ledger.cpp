@@ -3,6 +3,8 @@
 
 #include "base/assert.hpp"
 
+#include <utility>
+
 namespace firstcome::guarded {
 
 using ports::LedgerError;
@@ -27,13 +29,20 @@ std::expected<void, LedgerError> Ledger::place(
 ) {
     auto permit = breaker_.try_acquire(clock_.monotonic());
     if (!permit) return std::unexpected(LedgerError::circuit_open);
+    permit_.emplace(std::move(*permit));
     const auto placed = inner_.place(batch, outcomes);
-    if (!placed && counts_as_failure(placed.error())) {
-        permit->fail(clock_.monotonic());
-    } else {
-        permit->succeed(clock_.monotonic());
+    if (placed || !counts_as_failure(placed.error())) {
+        decided();
+    } else if (permit_) {
+        permit_->fail(clock_.monotonic());
     }
+    permit_.reset();
     return placed;
+}
+
+void Ledger::decided() {
+    if (permit_) permit_->succeed(clock_.monotonic());
+    permit_.reset();
 }
 
 std::expected<ports::StockResult, LedgerError> Ledger::change_stock(

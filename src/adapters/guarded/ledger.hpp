@@ -5,6 +5,8 @@
 #include "ports/order_ledger.hpp"
 #include "resilience/circuit_breaker.hpp"
 
+#include <optional>
+
 namespace firstcome::guarded {
 
 /// While the breaker is open every write answers circuit_open at once and nothing is decided; stock
@@ -33,10 +35,15 @@ public:
     ) const override;
     [[nodiscard]] std::vector<domain::StockFigures> all_stock() const override;
 
+    /// The ledger inside has decided the batch at hand, and from now on waits for something else
+    /// (PostgreSQL): what it took until now is what the breaker learns. Called inside `place`.
+    void decided();
+
 private:
     ports::OrderLedger& inner_;
     resilience::CircuitBreaker& breaker_;
     const base::Clock& clock_;
+    std::optional<resilience::CircuitBreaker::Permit> permit_;  // of the batch at hand
 };
 
 /// Whether the error tells that the ledger cannot be reached or does not answer in time. The others

@@ -97,7 +97,7 @@ DeadLetters::Result<std::vector<DeadLetter>> DeadLetters::claim_due(
     return claimed;
 }
 
-DeadLetters::Result<void> DeadLetters::resolve(DeadLetterId id, WallTime /*now*/) {
+DeadLetters::Result<void> DeadLetters::resolve(DeadLetterId id, WallTime now) {
     const std::lock_guard lock{table_->mutex};
     if (const auto error = fault()) return std::unexpected(*error);
     const auto found = table_->entries.find(id);
@@ -109,6 +109,7 @@ DeadLetters::Result<void> DeadLetters::resolve(DeadLetterId id, WallTime /*now*/
     letter.status = DeadLetterStatus::resolved;
     letter.next_attempt.reset();
     found->second.claim_until.reset();
+    if (!found->second.settled_at) found->second.settled_at = now;
     claims_.erase(id);
     return {};
 }
@@ -218,6 +219,7 @@ DeadLetters::Result<DeadLetter> DeadLetters::discard(
     letter.status = DeadLetterStatus::discarded;
     letter.next_attempt.reset();
     (*entry)->claim_until.reset();
+    (*entry)->settled_at = now;
     table_->audits.push_back(std::string(who) + ": " + std::string(reason));
     return letter;
 }
@@ -244,6 +246,25 @@ DeadLetters::Result<void> DeadLetters::compensated(DeadLetterId id) {
     }
     found->second.compensated = true;
     return {};
+}
+
+DeadLetters::Result<std::size_t> DeadLetters::forget_settled(WallTime before, std::size_t max) {
+    const std::lock_guard lock{table_->mutex};
+    if (const auto error = fault()) return std::unexpected(*error);
+    std::vector<std::pair<WallTime, DeadLetterId>> settled;
+    for (const auto& [id, entry] : table_->entries) {
+        const bool given_up = entry.compensated && entry.letter.consumer != ports::orders_consumer;
+        const bool may_go = entry.letter.status == DeadLetterStatus::resolved || given_up;
+        if (may_go && entry.settled_at < before) settled.emplace_back(*entry.settled_at, id);
+    }
+    std::ranges::sort(settled);
+    settled.resize(std::min(settled.size(), max));
+    for (const auto& [at, id] : settled) {
+        const DeadLetter& letter = table_->entries.at(id).letter;
+        table_->by_event.erase({letter.consumer, letter.event.id});
+        table_->entries.erase(id);
+    }
+    return settled.size();
 }
 
 DeadLetters::Result<RedriveTask> DeadLetters::start_redrive(

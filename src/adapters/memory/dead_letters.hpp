@@ -62,6 +62,8 @@ public:
     ) override;
     [[nodiscard]] Result<std::vector<ports::DeadLetter>> undone(std::size_t max) override;
     [[nodiscard]] Result<void> compensated(ports::DeadLetterId id) override;
+    [[nodiscard]] Result<std::size_t> forget_settled(domain::WallTime before, std::size_t max)
+        override;
 
     [[nodiscard]] Result<ports::RedriveTask> start_redrive(
         const ports::DeadLetterFilter& filter, unsigned per_second, domain::WallTime now
@@ -88,6 +90,7 @@ private:
         ports::DeadLetter letter;
         std::optional<domain::WallTime> claim_until;
         bool compensated = false;
+        std::optional<domain::WallTime> settled_at{};
     };
 
     struct Task {

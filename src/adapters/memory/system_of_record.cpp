@@ -195,10 +195,7 @@ std::optional<std::variant<Changed, StockRejected>> SystemOfRecord::repeated(
 ) {
     if (!change.key) return std::nullopt;
     const auto before = truth_.changes_.find(*change.key);
-    const auto oldest = clock_.wall() - options_.key_ttl;
-    if (before == truth_.changes_.end() || before->second.figures.as_of <= oldest) {
-        return std::nullopt;
-    }
+    if (before == truth_.changes_.end()) return std::nullopt;
     if (!domain::same_payload(before->second.change, change)) {
         return StockRejected{.why = StockRejection::idempotency_key_reused};
     }

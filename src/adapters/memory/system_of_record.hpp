@@ -75,7 +75,6 @@ class SystemOfRecord final : public ports::SystemOfRecord {
 public:
     struct Options {
         int node = 1;  ///< as Truth::lead takes it
-        std::chrono::seconds key_ttl{86'400};
     };
 
     SystemOfRecord(const Options& options, Truth& truth, const base::Clock& clock);

@@ -46,7 +46,8 @@ struct ConnectionOptions {
     std::chrono::milliseconds call_timeout{5'000};  ///< of one call, here and at the server
     std::chrono::milliseconds lock_timeout{2'000};  ///< for a lock somebody else holds
     /// The server ends a session that says nothing for so long: how a leader that stands still
-    /// loses the lead. Nothing: never.
+    /// loses the lead. It then also looks every few seconds whether the other machine is there at
+    /// all. Nothing: never, and as the server is configured.
     std::optional<std::chrono::milliseconds> idle_session_timeout{};
     /// A statement is planned once a session, whatever its parameters: for those asked often.
     bool plans_kept = true;

@@ -46,17 +46,23 @@ milliseconds server_timeout(milliseconds call_timeout) {
     return std::max(milliseconds{1}, call_timeout - call_timeout / 10);
 }
 
+// A machine that is gone answers no keepalive: known after about five seconds.
+constexpr std::string_view watched =
+    "; SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3; "
+    "SET tcp_user_timeout = 5000";
+
 std::string session_settings(const ConnectionOptions& options) {
     return fmt::format(
         "SET statement_timeout = {}; SET lock_timeout = {}; "
         "SET idle_in_transaction_session_timeout = {}; SET idle_session_timeout = {}; "
         "SET synchronous_commit = on; SET TimeZone = 'UTC'; SET client_min_messages = error; "
-        "SET plan_cache_mode = {}",
+        "SET plan_cache_mode = {}{}",
         server_timeout(options.call_timeout).count(),
         std::min(server_timeout(options.call_timeout), options.lock_timeout).count(),
         (2 * options.call_timeout).count(),
         options.idle_session_timeout.value_or(milliseconds{0}).count(),
-        options.plans_kept ? "force_generic_plan" : "auto"
+        options.plans_kept ? "force_generic_plan" : "auto",
+        options.idle_session_timeout ? watched : ""
     );
 }
 

@@ -22,15 +22,27 @@ namespace {
 // Open, and tried by nobody at $1.
 #define FC_FREE_AT_1 "status IN ('retrying', 'dead') AND (claim_until IS NULL OR claim_until <= $1)"
 
+// In two statements' worth of one: the epoch's row is locked, so that it cannot move on before the
+// entry is there; none: it has moved on.
+constexpr std::string_view epoch_part = R"(
+WITH epoch AS (
+    SELECT FROM epochs WHERE shard = $23 AND number = $24 AND run_id = $25 FOR SHARE
+), parked AS ()";
+
+constexpr std::string_view any_epoch_part = R"(
+WITH epoch AS (SELECT), parked AS ()";
+
 constexpr std::string_view insert_entry = R"(
 INSERT INTO failed_order_events (consumer, event_id, event_type, occurred_at, order_id, shard,
     user_id, item_id, quantity, sequence, accepted_at, order_status, durability, key, trace,
     remaining, total, cause, last_error, attempts, first_failure, last_failure, next_attempt,
     status, payload)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
     $21, $21, $22, 'retrying', jsonb_build_object('orderId', $5, 'userId', $7, 'itemId', $8,
-    'quantity', $9, 'sequence', $10, 'acceptedAt', $11, 'durability', $13))
-ON CONFLICT (consumer, event_id) DO NOTHING)";
+    'quantity', $9, 'sequence', $10, 'acceptedAt', $11, 'durability', $13) FROM epoch
+ON CONFLICT (consumer, event_id) DO NOTHING
+)
+SELECT count(*) FROM epoch)";
 
 // The units of an order that is stored are sold, whether or not its entry is settled yet.
 constexpr std::string_view select_totals = R"(
@@ -74,32 +86,41 @@ DeadLetters::Result<void> DeadLetters::park(
     WallTime next_attempt
 ) {
     const domain::Order& order = event.order;
-    const auto parked = connection_.write(
-        insert_entry,
-        {consumer,
-         event.id,
-         name(event.type),
-         event.occurred_at,
-         order.id,
-         order.id.shard(),
-         order.user,
-         order.item,
-         order.quantity,
-         order.sequence,
-         order.accepted_at,
-         name(order.status),
-         name(order.durability),
-         event.key,
-         event.trace,
-         event.remaining,
-         event.total,
-         name(failure.cause),
-         storable(failure.error),
-         is_transient(failure.cause) ? 0 : 1,
-         now,
-         next_attempt}
-    );
+    std::vector<Param> params{
+        consumer,
+        event.id,
+        name(event.type),
+        event.occurred_at,
+        order.id,
+        order.id.shard(),
+        order.user,
+        order.item,
+        order.quantity,
+        order.sequence,
+        order.accepted_at,
+        name(order.status),
+        name(order.durability),
+        event.key,
+        event.trace,
+        event.remaining,
+        event.total,
+        name(failure.cause),
+        storable(failure.error),
+        is_transient(failure.cause) ? 0 : 1,
+        now,
+        next_attempt};
+    std::string sql{options_.epoch ? epoch_part : any_epoch_part};
+    sql += insert_entry;
+    if (options_.epoch) {
+        const auto epoch = options_.epoch();
+        if (!epoch) return std::unexpected(DeadLetterError::unavailable);
+        params.emplace_back(options_.shard);
+        params.emplace_back(epoch->number);
+        params.emplace_back(epoch->run_id);
+    }
+    const auto parked = connection_.write(sql, params);
     if (!parked) return std::unexpected(report(parked.error(), "park an event"));
+    if (parked->integer(0, 0) == 0) return std::unexpected(DeadLetterError::unavailable);
     return {};
 }
 
@@ -281,7 +302,7 @@ postgres::Result<void> DeadLetters::note_discarded(
         {now, storable(who), "dead letter " + std::to_string(letter.id), storable(reason)}
     );
     if (!noted) return std::unexpected(noted.error());
-    if (!events_ || letter.consumer != ports::orders_consumer) return {};
+    if (!options_.events || letter.consumer != ports::orders_consumer) return {};
     auto told = connection_.write(
         insert_order_failed,
         {letter.id, event_id_of(letter.event.order.id, domain::EventType::order_failed), now}
@@ -310,6 +331,17 @@ DeadLetters::Result<void> DeadLetters::compensated(DeadLetterId id) {
     );
     if (!noted) return std::unexpected(noted.error());
     return {};
+}
+
+DeadLetters::Result<std::size_t> DeadLetters::forget_settled(WallTime before, std::size_t max) {
+    const auto gone = connection_.write(
+        "DELETE FROM failed_order_events WHERE id IN (SELECT id FROM failed_order_events WHERE"
+        " settled_at < $1 AND (status = 'resolved' OR (status = 'discarded' AND compensated AND"
+        " consumer <> 'orders')) ORDER BY settled_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        {before, max}
+    );
+    if (!gone) return std::unexpected(report(gone.error(), "forget what is settled"));
+    return static_cast<std::size_t>(gone->changed());
 }
 
 }  // namespace firstcome::postgres

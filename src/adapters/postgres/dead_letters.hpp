@@ -3,8 +3,12 @@
 
 #include "adapters/postgres/connection.hpp"
 #include "ports/dead_letters.hpp"
+#include "ports/system_of_record.hpp"
 
+#include <cstddef>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -14,6 +18,10 @@ namespace firstcome::postgres {
 struct DeadLettersOptions {
     ConnectionOptions connection;
     bool events = false;  ///< orders that are given up write `order.failed` into the outbox table
+    unsigned shard = 0;   ///< of the relay; not asked when `epoch` is empty
+    /// The epoch the relay read its events from: in another one nothing is parked, since what it
+    /// read may have been lost and its units sold again. Empty: events that are true in every one.
+    std::function<std::optional<ports::Epoch>()> epoch{};
 };
 
 /// The table of all nodes. An entry is claimed with FOR UPDATE SKIP LOCKED and carries the end of
@@ -33,7 +41,7 @@ struct DeadLettersOptions {
 class DeadLetters final : public ports::DeadLetters {
 public:
     explicit DeadLetters(DeadLettersOptions options)
-        : events_(options.events), connection_(std::move(options.connection)) {}
+        : options_(std::move(options)), connection_(options_.connection) {}
 
     [[nodiscard]] Result<void> park(
         const domain::Event& event,
@@ -72,6 +80,8 @@ public:
     ) override;
     [[nodiscard]] Result<std::vector<ports::DeadLetter>> undone(std::size_t max) override;
     [[nodiscard]] Result<void> compensated(ports::DeadLetterId id) override;
+    [[nodiscard]] Result<std::size_t> forget_settled(domain::WallTime before, std::size_t max)
+        override;
 
     [[nodiscard]] Result<ports::RedriveTask> start_redrive(
         const ports::DeadLetterFilter& filter, unsigned per_second, domain::WallTime now
@@ -105,7 +115,7 @@ private:
         std::size_t max, domain::WallTime now
     );
 
-    const bool events_;
+    DeadLettersOptions options_;
     Connection connection_;
     std::map<ports::DeadLetterId, domain::WallTime> claims_;  // ours, and until when
 };

@@ -97,14 +97,12 @@ std::expected<std::vector<Event>, OutboxError> EventOutbox::look(std::size_t max
     events.reserve(rows->size());
     for (std::size_t row = 0; row < rows->size(); ++row) {
         auto event = event_of(*rows, row);
-        if (!event) {
-            const std::string text = "position " + std::to_string(rows->integer(row, position)) +
-                                     " of the outbox is no event of ours";
-            return std::unexpected(report({.text = text}, "read the events"));
-        }
+        if (!event && !events.empty()) break;  // what stands before it goes on its way first
+        if (!event) return damaged(rows->integer(row, position));
         events.push_back(*std::move(event));
     }
     if (std::exchange(failing_, false)) log::info("events can be read again");
+    damage_.clear();
     for (const Event& event : events) pulled_.push_back(event.occurred_at);
     std::uint64_t pending = events.size();
     if (events.size() == max) {
@@ -113,6 +111,17 @@ std::expected<std::vector<Event>, OutboxError> EventOutbox::look(std::size_t max
     }
     publish_depth(pending, {});
     return events;
+}
+
+std::unexpected<OutboxError> EventOutbox::damaged(std::int64_t at) {
+    const std::string place = "WHERE position = " + std::to_string(at);
+    damage_.set(
+        "the row at position " + std::to_string(at) +
+        " of PostgreSQL's table outbox is no event of Firstcome's, and all events behind it wait:"
+        " keep a copy of it (SELECT * FROM outbox " +
+        place + "), then remove it (DELETE FROM outbox " + place + ")"
+    );
+    return std::unexpected(report({.text = damage_.text().value_or("")}, "read the events"));
 }
 
 // Figures only: so every node tells the same, whoever reads.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "adapters/postgres/connection.hpp"
+#include "base/note.hpp"
 #include "base/time.hpp"
 #include "ports/outbox.hpp"
 
@@ -11,7 +12,9 @@
 #include <cstdint>
 #include <expected>
 #include <mutex>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -51,13 +54,18 @@ public:
     /// `pending` may be a little too high: positions are counted, and some were never used.
     [[nodiscard]] ports::OutboxDepth depth() const override;
 
-    /// Ends a wait for events.
-    void wake();
+    void wake() override;
+
+    /// A row that is no event, behind which all others wait: where, and what to do.
+    ///
+    /// Thread   any
+    [[nodiscard]] std::optional<std::string> damage() const { return damage_.text(); }
 
 private:
     [[nodiscard]] std::expected<void, ports::OutboxError> lead();
     [[nodiscard]] std::expected<std::vector<domain::Event>, ports::OutboxError> look(std::size_t max
     );
+    [[nodiscard]] std::unexpected<ports::OutboxError> damaged(std::int64_t at);
     void look_from_aside();
     void rest(std::chrono::milliseconds at_most);
     void publish_depth(std::uint64_t pending, base::WallTime fallback);
@@ -71,6 +79,7 @@ private:
     bool failing_ = false;                // said once
     std::atomic<std::uint64_t> pending_{0};
     std::atomic<std::int64_t> oldest_ms_{0};  // wall clock; 0: nothing is pending
+    base::Note damage_;
     std::mutex mutex_;
     std::condition_variable woken_;
     bool awake_ = false;

@@ -32,24 +32,8 @@ std::unexpected<StartFailure> stop(std::string text, bool passing = false) {
     return std::unexpected(StartFailure{.passing = passing, .text = std::move(text)});
 }
 
-// What to change, by what the server said.
 std::unexpected<StartFailure> explained(const SqlFailure& failure, std::string_view attempted) {
-    std::string advice = "look at postgres.url and at the server's log";
-    if (failure.sqlstate.starts_with("28")) {
-        advice = "correct user and password in postgres.url, or pg_hba.conf at the server";
-    } else if (failure.sqlstate == "3D000") {
-        advice = "create the database (CREATE DATABASE ...) or correct its name in postgres.url";
-    } else if (failure.sqlstate == "42501") {
-        advice =
-            "as the owner of the database: GRANT CREATE, USAGE ON SCHEMA public TO the user of "
-            "postgres.url, and SELECT, INSERT, UPDATE, DELETE on the tables there";
-    } else if (failure.error == SqlError::unavailable) {
-        advice = "start the server, or correct host and port in postgres.url";
-    }
-    return stop(
-        fmt::format("PostgreSQL: cannot {}: {}; {}", attempted, failure.text, advice),
-        failure.error != SqlError::refused
-    );
+    return stop(told(failure, attempted), failure.error != SqlError::refused);
 }
 
 Started check_server(Connection& connection) {
@@ -207,6 +191,23 @@ Started agree_on_shards(Connection& connection, unsigned shards) {
 }
 
 }  // namespace
+
+// By what the server said.
+std::string told(const SqlFailure& failure, std::string_view attempted) {
+    std::string advice = "look at postgres.url and at the server's log";
+    if (failure.sqlstate.starts_with("28")) {
+        advice = "correct user and password in postgres.url, or pg_hba.conf at the server";
+    } else if (failure.sqlstate == "3D000") {
+        advice = "create the database (CREATE DATABASE ...) or correct its name in postgres.url";
+    } else if (failure.sqlstate == "42501") {
+        advice =
+            "as the owner of the database: GRANT CREATE, USAGE ON SCHEMA public TO the user of "
+            "postgres.url, and SELECT, INSERT, UPDATE, DELETE on the tables there";
+    } else if (failure.error == SqlError::unavailable) {
+        advice = "start the server, or correct host and port in postgres.url";
+    }
+    return fmt::format("PostgreSQL: cannot {}: {}; {}", attempted, failure.text, advice);
+}
 
 std::expected<void, StartFailure> prepare_database(
     const ConnectionOptions& options, unsigned shards

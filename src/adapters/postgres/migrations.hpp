@@ -5,6 +5,7 @@
 
 #include <expected>
 #include <string>
+#include <string_view>
 
 namespace firstcome::postgres {
 
@@ -13,6 +14,9 @@ struct StartFailure {
     bool passing = false;  ///< true: the same may succeed later, so waiting makes sense
     std::string text;      ///< for the operator: what is wrong and what to change
 };
+
+/// What the server said when this was attempted, and what to change about it.
+[[nodiscard]] std::string told(const SqlFailure& failure, std::string_view attempted);
 
 /// Checks the server, applies the migrations that are missing and agrees on the number of shards.
 /// Any number of nodes may do so at once; a newer program's tables are left as they are.

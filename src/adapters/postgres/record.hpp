@@ -15,10 +15,10 @@ namespace firstcome::postgres {
 
 struct RecordOptions {
     ConnectionOptions connection;
-    /// A leader that says nothing for so long has lost the lead; it calls `lead` more often.
-    std::chrono::milliseconds lead_timeout{3'000};
-    std::chrono::seconds key_ttl{24 * 3600};  ///< a stock change's key may be used again then
-    std::int64_t orders_a_piece = 200'000;    ///< read by one call where all must be read
+    /// A leader that says nothing for so long has lost the lead. Longer than all it does between
+    /// two calls of `lead`; one whose machine or network died loses it within seconds anyway.
+    std::chrono::milliseconds lead_timeout{20'000};
+    std::int64_t orders_a_piece = 200'000;  ///< read by one call where all must be read
     bool events = false;  ///< failed orders write `order.failed` into the outbox table
 };
 

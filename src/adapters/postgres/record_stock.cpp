@@ -112,11 +112,6 @@ Record::Result<std::optional<std::variant<Changed, StockRejected>>> Record::repe
     const StockChange& change, const std::string& payload
 ) {
     if (!change.key) return std::nullopt;
-    const auto oldest = clock_.wall() - options_.key_ttl;
-    auto forgotten = connection_.write(
-        "UPDATE stock_movements SET key = NULL WHERE key = $1 AND at <= $2", {*change.key, oldest}
-    );
-    if (!forgotten) return failed(forgotten.error(), "forget an old key");
     auto rows = connection_.read(
         "SELECT payload, at, after_initial, after_restocked, after_remaining, after_sold, "
         "after_compensating, after_orders, after_opens_at, after_closes_at, after_per_user_limit "

@@ -49,8 +49,8 @@ Conservation::Conservation(
       clock_(clock),
       calls_({}, options.shard, connection, record, clock) {}
 
-// Reply of look.lua: entries waiting, entries, names, fields. The record is read after it: what it
-// may do meanwhile, failing orders, takes nothing from the sum.
+// Reply of look.lua: entries waiting, entries, names, fields, moment, released. The record is read
+// after it: what it may do meanwhile, failing orders, takes nothing from the sum.
 std::expected<Conserved, LedgerError> Conservation::check() {
     Conserved conserved;
     const auto finished = finish_releases();
@@ -58,7 +58,8 @@ std::expected<Conserved, LedgerError> Conservation::check() {
     conserved.given_back = *finished;
     const auto look = calls_.eval(scripts().look, {std::to_string(options_.entries_max)});
     if (!look) return std::unexpected(look.error().error);
-    if (look->items.size() != 4) return std::unexpected(LedgerError::unavailable);
+    if (look->items.size() != 6) return std::unexpected(LedgerError::unavailable);
+    if (look->items[5].integer > options_.released_max) return forget_released(conserved);
     if (look->items[0].integer > static_cast<std::int64_t>(options_.entries_max)) return conserved;
     conserved.compared = true;
     const auto waiting = count_waiting(look->items[1]);
@@ -81,6 +82,16 @@ std::expected<Conserved, LedgerError> Conservation::check() {
     repair(conserved.drifts);
     last_ = conserved.drifts;
     std::erase_if(last_, &Drift::repaired);
+    return conserved;
+}
+
+// A new life begins with none, and is the only way to be sure that nobody still needs one.
+std::expected<Conserved, LedgerError> Conservation::forget_released(Conserved conserved) {
+    log::info(
+        "many orders were given back: the shard's Redis is rebuilt to forget them",
+        {{"shard", options_.shard}}
+    );
+    if (!rebuild_.run()) return std::unexpected(LedgerError::rebuilding);
     return conserved;
 }
 

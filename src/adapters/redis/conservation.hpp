@@ -40,6 +40,8 @@ struct ConservationOptions {
     unsigned shard = 0;
     std::size_t entries_max = 256;       ///< of the outbox, read in one look
     std::size_t releases_a_check = 100;  ///< unfinished ones taken up
+    /// Names in `released`, 16 bytes each, above which the shard is rebuilt, which empties it.
+    std::int64_t released_max = 100'000;
 };
 
 /// The leader's look between two batches of its relay: nobody else moves orders from the outbox to
@@ -73,6 +75,7 @@ private:
 
     using TakenByItem = std::map<domain::ItemId, Taken>;
 
+    [[nodiscard]] Result<Conserved> forget_released(Conserved conserved);
     [[nodiscard]] Result<std::size_t> finish_releases();
     [[nodiscard]] Result<TakenByItem> count_waiting(const Reply& entries);
     [[nodiscard]] std::optional<Drift> compare(

@@ -1,6 +1,8 @@
 // src/adapters/redis/handshake.cpp - is this server's memory the one that decides now?
 #include "adapters/redis/handshake.hpp"
 
+#include "adapters/redis/server.hpp"
+
 namespace firstcome::redis {
 
 using ports::LedgerError;
@@ -35,19 +37,32 @@ void Handshake::doubt() {
     ask_at_ = {};
 }
 
+void Handshake::look_again() {
+    if (!life_) return;
+    const auto info =
+        connection_.command({"INFO", "server", "replication"}, {.generation = life_->generation});
+    if (info && server_of({}, info->text).life() == life_->epoch.run_id) return;
+    connection_.close();
+    doubt();
+}
+
 // While the truth does not answer, what it said last counts: nobody can have begun another epoch
 // without it, unless it is only we who are cut off; then what is sold here never becomes true, and
 // no unit is sold twice.
 std::expected<Life, LedgerError> Handshake::compare() {
     if (auto recorded = record_.epoch(keys_.shard)) recorded_ = *recorded;
     if (!recorded_) return std::unexpected(LedgerError::unavailable);
-    Life life{
+    if (recorded_->number == 0) return std::unexpected(LedgerError::rebuilding);
+    // What a server said of itself is as old as the connection.
+    if (recorded_->run_id != connection_.server().life()) connection_.close();
+    if (!connection_.connect()) return std::unexpected(LedgerError::unavailable);
+    if (recorded_->run_id != connection_.server().life()) {
+        return std::unexpected(LedgerError::rebuilding);
+    }
+    const Life life{
         .epoch = *recorded_,
         .number = std::to_string(recorded_->number),
         .generation = connection_.generation()};
-    if (life.epoch.number == 0 || life.epoch.run_id != connection_.server().run_id) {
-        return std::unexpected(LedgerError::rebuilding);
-    }
     const auto there = connection_.command({"GET", keys_.epoch}, {.generation = life.generation});
     if (!there) return std::unexpected(LedgerError::unavailable);
     if (!there->says(life.number)) return std::unexpected(LedgerError::rebuilding);

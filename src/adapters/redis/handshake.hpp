@@ -47,6 +47,11 @@ public:
     /// The server said that it is in another epoch.
     void doubt();
 
+    /// Asks the server whether it is still in the life it was found in: it may have taken over a
+    /// replica's memory meanwhile, and kept the connection. When not, the next use compares. One
+    /// command; call it about once a second.
+    void look_again();
+
 private:
     [[nodiscard]] std::expected<Life, ports::LedgerError> compare();
 

@@ -23,7 +23,8 @@ using ports::LedgerError;
 
 namespace {
 
-constexpr std::size_t batch_max = 1024;  // Lua unpacks no more than some thousand values
+constexpr std::size_t batch_max = 1024;        // Lua unpacks no more than some thousand values
+constexpr std::chrono::seconds look_every{1};  // whether the server kept its memory, by itself
 
 domain::WallTime wall_time_of(std::int64_t milliseconds) {
     return domain::WallTime{std::chrono::milliseconds{milliseconds}};
@@ -114,6 +115,7 @@ std::expected<void, LedgerError> Ledger::place(
         if (auto kept = wait_for_replicas(); !kept) return kept;
     }
     if (!promises_.empty()) {
+        if (options_.decided) options_.decided();
         if (auto kept = keep_promises(asked, outcomes); !kept) return kept;
     }
     base::failpoint("before_reply");
@@ -286,6 +288,10 @@ std::expected<void, LedgerError> Ledger::settle(
 }
 
 std::expected<void, LedgerError> Ledger::refresh() {
+    if (clock_.monotonic() >= look_at_) {
+        calls_.look_again();
+        look_at_ = clock_.monotonic() + look_every;
+    }
     const auto names = calls_.command({"SMEMBERS", calls_.keys().items});
     if (!names) return std::unexpected(names.error().error);
     std::vector<std::string> keys;

@@ -34,6 +34,9 @@ struct LedgerOptions {
     std::uint64_t outbox_entries_max = 1'000'000;
     bool server_time = true;  ///< false: the clock given, where a test moves time
     Handshake::Options handshake{};
+    /// Called in `place` when Redis has decided and only the record is waited for: whoever times
+    /// Redis stops here.
+    std::function<void()> decided{};
 };
 
 /// One node's line to one shard. Any number of nodes may have one; Redis decides in one line.
@@ -141,6 +144,7 @@ private:
     domain::OrderIdMaker ids_;
     ports::StockBoard board_;
     WaitingFigures waiting_;
+    base::MonotonicTime look_at_{};
     std::vector<Promise> promises_;  // of the batch at hand
 
     // The shard's clock as last heard, and when by ours; only good in that epoch.

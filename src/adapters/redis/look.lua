@@ -3,7 +3,7 @@
 -- KEYS[1]  fc:{sK}:epoch
 -- ARGV     1 prefix, 2 epoch, 3 entries of the outbox to read at most
 -- Reply    entries waiting; the entries, or none when there are more than asked for; the items'
---          names; their fields, in that order
+--          names; their fields, in that order; the shard's moment; names in `released`
 -- Errors   EPOCH, CORRUPT
 
 local call, prefix = redis.call, ARGV[1]
@@ -18,4 +18,5 @@ for i, name in ipairs(names) do
   fields[i] = call('HMGET', prefix .. 'item:' .. name, 'initial', 'restocked', 'remaining',
     'sold', 'orders', 'opens', 'closes', 'limit', 'movement')
 end
-return {waiting, entries, names, fields}
+return {waiting, entries, names, fields, tonumber(shard[2]),
+  call('SCARD', prefix .. 'released')}

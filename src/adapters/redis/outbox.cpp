@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::chrono::milliseconds answer_time{2000};  // beyond the waiting itself
 
-std::unexpected<OutboxError> damaged(unsigned shard) {
-    log::error("an entry of the outbox is damaged", {{"shard", shard}});
+std::unexpected<OutboxError> not_understood(unsigned shard) {
+    log::error("Redis answers about the outbox what is not understood", {{"shard", shard}});
     return std::unexpected(OutboxError::unavailable);
 }
 
@@ -37,12 +37,13 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::pull(
     if (!look) return std::unexpected(look.error());
     if (look->streams.items.empty()) {
         pulled_.clear();
+        damage_.clear();
         waiting_.set(look->placed, std::nullopt);
         return std::vector<domain::Event>{};
     }
     const Reply& stream = look->streams.items.front();  // its name and its entries
     if (stream.items.size() != 2 || stream.items[1].items.empty()) {
-        return damaged(calls_.keys().shard);
+        return not_understood(calls_.keys().shard);
     }
     const auto& entries = stream.items[1].items;
     if (const auto head = read_entry_head(bytes_of_entry(entries.front()))) {
@@ -72,7 +73,7 @@ std::expected<Outbox::Look, OutboxError> Outbox::read(
         if (!replies) return std::unexpected(OutboxError::unavailable);
         Reply& now = replies->back();
         if (now.items.size() != 2 || replies->front().is(Reply::Kind::error)) {
-            return damaged(keys.shard);
+            return not_understood(keys.shard);
         }
         if (now.items[0].says(life->number)) {
             const auto placed = number_in(now.items[1]).value_or(0);
@@ -92,10 +93,12 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
     const Pulled first = pulled_.empty() ? Pulled{} : pulled_.front();
     pulled_.clear();
     std::vector<domain::Event> events;
+    // What stands before a damaged entry goes on its way first.
     for (const Reply& each : entries) {
         const auto moment = moment_of(each);
         auto entry = read_entry(bytes_of_entry(each));
-        if (!moment || !entry) return damaged(calls_.keys().shard);
+        if ((!moment || !entry) && events.empty()) return damaged(each);
+        if (!moment || !entry) return events;
         auto& fresh = entry->events;
         entry_size_ = std::max<std::size_t>(1, (entry_size_ + fresh.size()) / 2);
         if (first.left > 0 && first.moment == *moment) {
@@ -106,7 +109,14 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
         std::ranges::move(fresh, std::back_inserter(events));
         if (events.size() >= max) break;
     }
+    damage_.clear();
     return events;
+}
+
+std::unexpected<OutboxError> Outbox::damaged(const Reply& entry) {
+    const std::string text = damage_text(calls_.keys(), entry);
+    if (damage_.set(text)) log::error(text, {{"shard", calls_.keys().shard}});
+    return std::unexpected(OutboxError::unavailable);
 }
 
 std::expected<void, OutboxError> Outbox::acknowledge(std::span<const domain::Event> events) {
@@ -123,7 +133,7 @@ std::expected<void, OutboxError> Outbox::acknowledge(std::span<const domain::Eve
         pulled_ = before;
         return std::unexpected(OutboxError::unavailable);
     }
-    if (!waiting_.read(*reply)) return damaged(calls_.keys().shard);
+    if (!waiting_.read(*reply)) return not_understood(calls_.keys().shard);
     return {};
 }
 

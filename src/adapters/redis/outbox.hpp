@@ -4,6 +4,7 @@
 #include "adapters/redis/shard_calls.hpp"
 #include "adapters/redis/stored_order.hpp"
 #include "adapters/redis/waiting_figures.hpp"
+#include "base/note.hpp"
 #include "base/time.hpp"
 #include "ports/outbox.hpp"
 
@@ -12,6 +13,7 @@
 #include <deque>
 #include <expected>
 #include <optional>
+#include <string>
 
 namespace firstcome::redis {
 
@@ -40,6 +42,12 @@ public:
         return waiting_.depth(clock_.wall());
     }
 
+    /// An entry that cannot be read, behind which all others wait: where, and what to do. Nothing:
+    /// none is known.
+    ///
+    /// Thread   any
+    [[nodiscard]] std::optional<std::string> damage() const { return damage_.text(); }
+
     /// The epoch the last pull's events came from, for the sink to compare; nothing: none yet.
     ///
     /// Thread   the relay
@@ -64,6 +72,7 @@ private:
         std::span<const Reply> entries, std::size_t max
     );
     [[nodiscard]] std::optional<Moment> count_off(std::size_t events);
+    std::unexpected<ports::OutboxError> damaged(const Reply& entry);
 
     ShardCalls calls_;
     const base::Clock& clock_;  // outlives
@@ -72,6 +81,7 @@ private:
     std::size_t entry_size_ = 16;  // events an entry had lately
 
     WaitingFigures waiting_;
+    base::Note damage_;
 };
 
 /// Looks into a shard's outbox for those who read orders.

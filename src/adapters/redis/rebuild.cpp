@@ -55,6 +55,10 @@ Rebuild::Rebuild(
 }
 
 bool Rebuild::keep() {
+    if (clock_.monotonic() >= look_at_) {
+        calls_.look_again();
+        look_at_ = clock_.monotonic() + options_.look_every;
+    }
     auto life = calls_.life();
     if (life) {
         const auto there = calls_.command({"MGET", calls_.keys().epoch, calls_.keys().ttl});
@@ -87,6 +91,7 @@ std::expected<Rebuilt, RecordError> Rebuild::run() {
     base::failpoint("rebuild_items_written");
     if (auto written = write_keys(*begun); !written) return std::unexpected(written.error());
     if (auto opened = open(*begun); !opened) return std::unexpected(opened.error());
+    trouble_.clear();
     log::info(
         "a shard's Redis is rebuilt",
         {{"shard", options_.shard},
@@ -104,12 +109,12 @@ std::expected<Rebuilt, RecordError> Rebuild::run() {
 std::expected<ports::Epoch, RecordError> Rebuild::next_epoch() {
     const auto recorded = record_.epoch(options_.shard);
     if (!recorded) return recorded;
-    if (recorded->run_id != connection_.server().run_id) {
+    if (recorded->run_id != connection_.server().life()) {
         connection_.close();
         if (!connection_.connect()) return std::unexpected(RecordError::unavailable);
     }
     generation_ = connection_.generation();
-    return record_.advance_epoch(options_.shard, *recorded, connection_.server().run_id);
+    return record_.advance_epoch(options_.shard, *recorded, connection_.server().life());
 }
 
 std::expected<Reply, RecordError> Rebuild::step(
@@ -177,7 +182,8 @@ std::expected<void, RecordError> Rebuild::count_entries(
     for (const Reply& each : entries) {
         auto entry = read_entry(bytes_of_entry(each));
         if (!entry) {
-            log::error("an entry of the outbox is damaged", {{"shard", options_.shard}});
+            const std::string text = damage_text(calls_.keys(), each);
+            if (trouble_.set(text)) log::error(text, {{"shard", options_.shard}});
             return std::unexpected(RecordError::corrupt);
         }
         for (domain::Event& event : entry->events) {

@@ -3,6 +3,7 @@
 
 #include "adapters/redis/shard_calls.hpp"
 #include "adapters/redis/stored_order.hpp"
+#include "base/note.hpp"
 #include "base/time.hpp"
 #include "ports/system_of_record.hpp"
 
@@ -12,6 +13,8 @@
 #include <expected>
 #include <functional>
 #include <map>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +29,7 @@ struct RebuildOptions {
     std::size_t entries_a_look = 64;  ///< of the outbox at once
     std::size_t writes_a_call = 500;  ///< keys or users at once: bounds how long Redis is busy
     bool server_time = true;          ///< as in LedgerOptions
+    std::chrono::milliseconds look_every{1000};  ///< whether the server kept its memory, by itself
 };
 
 /// What a rebuild came to.
@@ -63,6 +67,11 @@ public:
     [[nodiscard]] bool keep();
 
     [[nodiscard]] std::expected<Rebuilt, ports::RecordError> run();
+
+    /// What keeps the shard closed until somebody mends it: what, where, what to do.
+    ///
+    /// Thread   any
+    [[nodiscard]] std::optional<std::string> trouble() const { return trouble_.text(); }
 
 private:
     template <typename T>
@@ -112,6 +121,8 @@ private:
     const base::Clock& clock_;       // outlives
     Progress progress_;
     ShardCalls calls_;
+    base::MonotonicTime look_at_{};
+    base::Note trouble_;
 
     // Of the rebuild at hand.
     Rebuilt done_;

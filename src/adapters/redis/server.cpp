@@ -22,6 +22,7 @@ Server server_of(const Address& address, std::string_view info) {
     Server server{
         .address = address,
         .run_id = line_of(info, "run_id"),
+        .replication_id = line_of(info, "master_replid"),
         .version = line_of(info, "redis_version"),
         .role = line_of(info, "role"),
         .maxmemory_policy = line_of(info, "maxmemory_policy"),

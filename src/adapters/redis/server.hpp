@@ -13,6 +13,8 @@ namespace firstcome::redis {
 struct Server {
     Address address{};
     std::string run_id{};  ///< another one: the server was started anew, or is another server
+    std::string replication_id{};  ///< another one: it was another's replica in between, or had its
+                                   ///< first replica, or none for an hour
     std::string version{};
     std::string role{};           ///< `master` or `slave`
     std::string master{};         ///< of a replica, `host:port`
@@ -20,6 +22,11 @@ struct Server {
     std::string maxmemory_policy{};
     bool append_only = false;
     bool loading = false;  ///< still reading its data
+
+    /// Of its memory, as far as it can tell: the same, and nothing that was written is lost. A
+    /// master that took over a replica's memory and became master again has another one, though
+    /// its process is the same.
+    [[nodiscard]] std::string life() const { return run_id + "/" + replication_id; }
 
     [[nodiscard]] bool is_master() const { return role == "master"; }
 };

@@ -55,6 +55,9 @@ public:
 
     [[nodiscard]] std::expected<Life, ports::LedgerError> life() { return handshake_.greet(); }
 
+    /// As Handshake::look_again.
+    void look_again() { handshake_.look_again(); }
+
     /// The server is in another epoch than thought: the next use compares again.
     void doubt() { handshake_.doubt(); }
 

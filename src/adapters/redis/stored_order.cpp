@@ -249,6 +249,17 @@ std::string_view bytes_of_entry(const Reply& entry) {
     return entry.items[1].items[1].text;
 }
 
+std::string damage_text(const ShardKeys& keys, const Reply& entry) {
+    const std::string id = entry.items.empty() ? "<id>" : entry.items[0].text;
+    const std::string one = keys.outbox + ' ' + id;
+    return "entry " + id + " of " + keys.outbox +
+           " in Redis is damaged, and all orders behind it wait for PostgreSQL: keep a copy of it"
+           " (XRANGE " +
+           one + ' ' + id + "), then remove it (XDEL " + one +
+           "); the orders in it are lost, their units go back by themselves, and firstcome audit"
+           " names their places in line";
+}
+
 std::optional<EntryHead> read_entry_head(std::string_view bytes) {
     Pieces pieces{bytes};
     EntryHead head;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "adapters/redis/reply.hpp"
+#include "adapters/redis/shard_keys.hpp"
 #include "domain/event.hpp"
 #include "domain/order.hpp"
 
@@ -65,6 +66,9 @@ struct OutboxEntry {
 [[nodiscard]] std::optional<Moment> moment_of(const Reply& entry);
 /// The bytes of an entry, as XRANGE answers it; empty: damaged.
 [[nodiscard]] std::string_view bytes_of_entry(const Reply& entry);
+
+/// For the operator: an entry that XRANGE answered cannot be read, and what to do.
+[[nodiscard]] std::string damage_text(const ShardKeys& keys, const Reply& entry);
 
 /// The first 16 bytes of an entry: orders placed before it, and when it was placed.
 struct EntryHead {

@@ -60,11 +60,7 @@ private:
 };
 
 void LaneAudit::find(std::string what) {
-    if (report_.findings.size() == findings_max) {
-        ++report_.findings_left_out;
-        return;
-    }
-    report_.findings.push_back(file_ + ": " + std::move(what));
+    report_.find(file_ + ": " + std::move(what));
 }
 
 std::expected<void, SqliteError> LaneAudit::each(

@@ -366,4 +366,19 @@ DeadLetters::Result<void> DeadLetters::compensated(DeadLetterId id) {
     return {};
 }
 
+DeadLetters::Result<std::size_t> DeadLetters::forget_settled(WallTime before, std::size_t max) {
+    std::size_t gone = 0;
+    const auto done = query(
+        database_,
+        "DELETE FROM failed_order_events WHERE id IN (SELECT id FROM failed_order_events WHERE"
+        " settled_at < ?1 AND (status = 'resolved' OR (status = 'discarded' AND compensated = 1 AND"
+        " consumer <> 'orders')) ORDER BY settled_at, id LIMIT ?2) RETURNING id",
+        [&gone](const Statement&) { ++gone; },
+        milliseconds(before),
+        static_cast<std::int64_t>(max)
+    );
+    if (!done) return std::unexpected(report(done.error(), "forget what is settled"));
+    return gone;
+}
+
 }  // namespace firstcome::sqlite

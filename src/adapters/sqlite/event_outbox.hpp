@@ -67,8 +67,7 @@ public:
     /// At least two events an order that waits; its stock events are not counted.
     [[nodiscard]] ports::OutboxDepth depth() const override;
 
-    /// Ends a wait for events.
-    void wake();
+    void wake() override;
 
 private:
     struct Lane {

@@ -103,6 +103,20 @@ TEST_F(GuardedLedger, OpensWhenBatchesTakeTooLong) {
     EXPECT_EQ(place(), LedgerError::circuit_open);
 }
 
+TEST_F(GuardedLedger, LearnsOnlyWhatTheDecisionTook) {
+    inner_.decided = [this] { guarded_.decided(); };
+    inner_.takes = 99ms;
+    inner_.waits_then = 5s;
+    place_many(10);
+    inner_.fails_then = LedgerError::outcome_unknown;
+    for (int at = 0; at < 20; ++at) EXPECT_EQ(place(), LedgerError::outcome_unknown);
+    EXPECT_EQ(state(), BreakerState::closed) << "PostgreSQL was slow, and Redis was not";
+    EXPECT_EQ(breaker_.figures(clock_.monotonic()).successful.count, 30U);
+    inner_.takes = 101ms;
+    place_many(100);
+    EXPECT_EQ(state(), BreakerState::open);
+}
+
 TEST_F(GuardedLedger, RefusesAtOnceWhileOpenAndDecidesNothing) {
     inner_.error = LedgerError::unavailable;
     place_many(20);

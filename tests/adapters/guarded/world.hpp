@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -24,6 +25,9 @@ public:
         std::span<const domain::OrderRequest> batch, std::span<domain::Outcome> outcomes
     ) override {
         if (const auto wrong = trouble()) return std::unexpected(*wrong);
+        if (decided) decided();
+        clock_.pass(waits_then);
+        if (fails_then) return std::unexpected(*fails_then);
         return inner_->place(batch, outcomes);
     }
 
@@ -44,6 +48,9 @@ public:
     int asked = 0;
     std::optional<ports::LedgerError> error;
     std::chrono::milliseconds takes{0};
+    std::function<void()> decided;            ///< called when `takes` has passed
+    std::chrono::milliseconds waits_then{0};  ///< for something else, before it answers
+    std::optional<ports::LedgerError> fails_then;
 
 private:
     std::optional<ports::LedgerError> trouble() {

@@ -78,6 +78,30 @@ protected:
     const domain::WallTime now = ManualClock{}.wall();
 };
 
+TEST_F(PostgresDeadLetters, ALeaderThatStoodStillThroughAFailoverParksNothing) {
+    ManualClock clock;
+    SeededEntropy entropy;
+    postgres::Record record{{.connection = connection_to(world.url())}, clock, entropy};
+    const auto read_in = record.advance_epoch(0, {}, "a").value();
+    postgres::DeadLetters relays{
+        {.connection = connection_to(world.url()), .shard = 0, .epoch = [&] {
+             return std::optional{read_in};
+         }}};
+    EXPECT_TRUE(relays.park(accepted_event(1), "orders", refused(), now, now).has_value());
+    ASSERT_TRUE(record.advance_epoch(0, read_in, "b").has_value());
+    EXPECT_EQ(
+        relays.park(accepted_event(2), "orders", refused(), now, now).error(),
+        DeadLetterError::unavailable
+    ) << "Redis may have lost it, and its units may be sold again";
+    EXPECT_EQ(world.count("failed_order_events"), 1);
+    postgres::DeadLetters knows_none{
+        {.connection = connection_to(world.url()), .shard = 0, .epoch = [] {
+             return std::optional<ports::Epoch>{};
+         }}};
+    EXPECT_FALSE(knows_none.park(accepted_event(3), "orders", refused(), now, now).has_value());
+    EXPECT_EQ(world.count("failed_order_events"), 1);
+}
+
 // A node that stood still delivers although its claim has ended, while a person gives the entry up:
 // neither asks the other, and still there is one ending.
 TEST_F(PostgresDeadLetters, AHundredRacesOfDiscardAndALateDeliveryNeverDoBoth) {

@@ -120,6 +120,7 @@ TEST(PostgresEventOutbox, HasOneReaderAtATime) {
     const auto events = world.outbox().pull(10, 0ms).value();
     const auto other = world.make();
     EXPECT_EQ(other->pull(10, 0ms).error(), OutboxError::not_ours);
+    EXPECT_EQ(other->depth().pending, events.size()) << "all tell the same, whoever reads";
 
     // The first one's session ends, as it would if it stood still for too long.
     world.psql(
@@ -163,12 +164,27 @@ TEST(PostgresEventOutbox, IsUnavailableAtARowItDoesNotKnow) {
         world.psql("CREATE TABLE kept AS SELECT * FROM outbox");
         world.psql(std::string("UPDATE outbox SET ") + odd + " WHERE position = 1");
         EXPECT_EQ(world.outbox().pull(10, 0ms).error(), OutboxError::unavailable) << odd;
+        EXPECT_THAT(
+            world.outbox().damage().value_or("nothing"),
+            ::testing::HasSubstr("(DELETE FROM outbox WHERE position = 1)")
+        );
         world.psql(
             "DELETE FROM outbox; INSERT INTO outbox OVERRIDING SYSTEM VALUE SELECT * FROM kept;"
             "DROP TABLE kept"
         );
         EXPECT_EQ(world.outbox().pull(10, 0ms).value().size(), 2U);
+        EXPECT_EQ(world.outbox().damage(), std::nullopt) << "mended";
     }
+}
+
+TEST(PostgresEventOutbox, HandsOnWhatStandsBeforeARowItDoesNotKnow) {
+    PostgresOutboxWorld world;
+    world.order();
+    world.psql("UPDATE outbox SET payload = '{}' WHERE position = 2");
+    const auto before = world.outbox().pull(10, 0ms).value();
+    ASSERT_EQ(before.size(), 1U);
+    EXPECT_TRUE(world.outbox().acknowledge(before).has_value());
+    EXPECT_EQ(world.outbox().pull(10, 0ms).error(), OutboxError::unavailable);
 }
 
 TEST(PostgresEventOutbox, IsUnavailableWhilePostgresIsDownAndGoesOnAfterwards) {

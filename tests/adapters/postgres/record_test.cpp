@@ -48,6 +48,18 @@ TEST(LeadOfAShard, IsLostByANodeThatStandsStillTooLong) {
     EXPECT_FALSE(frozen.lead(0).value()) << "it must ask again, and hear no";
 }
 
+TEST(PostgresRecord, AMachineThatIsGoneIsLookedForByTheServer) {
+    PostgresWorld world;
+    auto options = connection_to(world.url());
+    postgres::Connection any{options};
+    options.idle_session_timeout = 20s;
+    postgres::Connection leading{options};
+    EXPECT_EQ(leading.read("SHOW tcp_keepalives_idle")->text(0, 0), "2");
+    EXPECT_EQ(leading.read("SHOW tcp_user_timeout")->text(0, 0), "5s");
+    EXPECT_EQ(leading.read("SHOW idle_session_timeout")->text(0, 0), "20s");
+    EXPECT_NE(any.read("SHOW tcp_user_timeout")->text(0, 0), "5s") << "as the server has it";
+}
+
 TEST(LeadOfAShard, IsLostWithTheServerAndTakenAgain) {
     OwnServer& server = own_server();
     const std::string url = server.postgres.make_database();

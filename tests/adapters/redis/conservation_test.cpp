@@ -45,6 +45,25 @@ TEST_F(RedisConservation, SeesNoDriftWhereThereIsNone) {
     EXPECT_TRUE(check().drifts.empty()) << "stored";
 }
 
+TEST_F(RedisConservation, WhatWasGivenBackIsForgottenBeforeItFillsTheMemory) {
+    EXPECT_TRUE(node->drain());
+    Conservation bounded{
+        {.shard = 0, .released_max = 3},
+        node->leader,
+        node->record,
+        node->leader_ledger,
+        node->rebuild,
+        shop.clock};
+    for (int i = 0; i < 3; ++i) shop.cli({"SADD", "fc:{s0}:released", std::to_string(i)});
+    EXPECT_TRUE(bounded.check().value().compared);
+    EXPECT_EQ(shop.cli({"SCARD", "fc:{s0}:released"}), "3") << "within the bound they stay";
+    shop.cli({"SADD", "fc:{s0}:released", "one more"});
+    EXPECT_TRUE(bounded.check().has_value());
+    EXPECT_EQ(shop.cli({"SCARD", "fc:{s0}:released"}), "0");
+    EXPECT_TRUE(bounded.check().value().drifts.empty());
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2");
+}
+
 TEST_F(RedisConservation, AChangeTheRecordHasAndTheSaleNotIsCarriedOver) {
     // Committed, and then the node died.
     const auto live = [&] { return std::optional{*node->ledger.stock(test::item("shoe"))}; };

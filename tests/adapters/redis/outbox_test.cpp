@@ -125,10 +125,42 @@ TEST_F(RedisOutbox, AcknowledgesNothingInAnotherEpoch) {
     EXPECT_EQ(node->outbox.epoch()->number, 2U);
 }
 
-TEST_F(RedisOutbox, ADamagedEntryHoldsTheLineAndIsNotSkipped) {
-    shop.cli({"XADD", "fc:{s0}:outbox", "1-0", "o", "nonsense"});
-    EXPECT_EQ(node->outbox.pull(10, {}).error(), ports::OutboxError::unavailable);
-    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "1");
+TEST_F(RedisOutbox, ADamagedEntryHoldsTheLineAndSaysWhatToDo) {
+    place(1);
+    shop.cli({"XADD", "fc:{s0}:outbox", "5000000000000000-0", "o", "nonsense"});
+    const auto before = pull();
+    EXPECT_EQ(before.size(), 1U) << "what stands before it goes on its way";
+    EXPECT_TRUE(node->outbox.acknowledge(before).has_value());
+    EXPECT_EQ(node->outbox.damage(), std::nullopt);
+    for (int again = 0; again < 2; ++again) {
+        EXPECT_EQ(node->outbox.pull(10, {}).error(), ports::OutboxError::unavailable);
+        EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "1") << "it is not skipped";
+    }
+    const std::string said = node->outbox.damage().value_or("nothing");
+    EXPECT_TRUE(said.contains("entry 5000000000000000-0 of fc:{s0}:outbox")) << said;
+    EXPECT_TRUE(said.contains("(XDEL fc:{s0}:outbox 5000000000000000-0)")) << said;
+    EXPECT_EQ(shop.cli({"XDEL", "fc:{s0}:outbox", "5000000000000000-0"}), "1");
+    EXPECT_TRUE(pull().empty());
+    EXPECT_EQ(node->outbox.damage(), std::nullopt) << "mended";
+}
+
+TEST_F(RedisOutbox, EveryNodeSaysHowMuchWaitsWhoeverReadsIt) {
+    const auto other = shop.node({.number = 2});
+    const auto refreshed = [&] {
+        EXPECT_TRUE(other->ledger.refresh().has_value());
+        return other->ledger.waiting();
+    };
+    EXPECT_EQ(refreshed().pending, 0U);
+    EXPECT_EQ(refreshed().oldest_age, 0s);
+    place(3);
+    shop.clock.pass(4s);
+    place(2);
+    EXPECT_EQ(refreshed().pending, 5U);
+    EXPECT_EQ(refreshed().oldest_age, 4s);
+    shop.clock.pass(1s);
+    EXPECT_EQ(other->ledger.waiting().oldest_age, 5s) << "grows while nobody can look";
+    EXPECT_TRUE(node->drain());
+    EXPECT_EQ(refreshed().pending, 0U);
 }
 
 TEST_F(RedisOutbox, AClosedShardHasNoLine) {

@@ -143,6 +143,51 @@ TEST_F(RedisRebuild, AReplicaThatMissesTheTailGetsItBack) {
     EXPECT_EQ(shop.place(node->ledger, {}), "accepted 3");
 }
 
+/// Waits, in real time, until the server has taken over the other one's memory.
+void follow(test::RedisServer& server, const test::RedisServer& other) {
+    server.cli({"REPLICAOF", "127.0.0.1", std::to_string(other.port())});
+    const auto is_in_step = [&] {
+        return server.cli({"INFO", "replication"}).contains("master_link_status:up");
+    };
+    for (int tries = 0; !is_in_step() && tries < 1500; ++tries) ::poll(nullptr, 0, 10);
+    ASSERT_TRUE(is_in_step());
+}
+
+TEST_F(RedisRebuild, AMasterThatWasAStaleReplicasReplicaInBetweenIsNotBelieved) {
+    const std::vector<std::string> at_once{"--repl-diskless-sync-delay", "0"};
+    test::RedisServer master{at_once};
+    test::RedisServer stale{at_once};
+    follow(stale, master);
+    Shop its_shop{master};
+    const auto its_node = its_shop.node();
+    EXPECT_TRUE(its_node->rebuild.keep());
+    EXPECT_EQ(Shop::change(its_node->ledger, test::stock_set("shoe", 100)), "ok");
+    EXPECT_EQ(its_shop.place(its_node->ledger, {.quantity = 5}), "accepted 1");
+    EXPECT_TRUE(its_node->drain());
+    EXPECT_EQ(master.cli({"WAIT", "1", "5000"}), "1");
+    stale.cli({"REPLICAOF", "NO", "ONE"});
+    EXPECT_EQ(its_shop.place(its_node->ledger, {.quantity = 7}), "accepted 2");
+    EXPECT_TRUE(its_node->drain());
+
+    // A failover to the one that never heard of the second order, and back, while nobody asks.
+    follow(master, stale);
+    master.cli({"REPLICAOF", "NO", "ONE"});
+    EXPECT_EQ(master.cli({"HGET", "fc:{s0}:item:shoe", "remaining"}), "95") << "it has forgotten";
+
+    EXPECT_EQ(its_shop.place(its_shop.node({.number = 2})->ledger, {}), "rebuilding")
+        << "a new connection sees it at once";
+    static_cast<void>(its_node->ledger.refresh());
+    EXPECT_EQ(its_shop.place(its_node->ledger, {}), "rebuilding")
+        << "an old one at its next look, once a second";
+    EXPECT_TRUE(its_node->rebuild.keep()) << "the leader has not looked yet";
+    its_shop.clock.pass(1s);
+    EXPECT_TRUE(its_node->rebuild.keep());
+    EXPECT_EQ(its_shop.place(its_node->ledger, {.quantity = 3}), "accepted 3");
+    EXPECT_EQ(master.cli({"HGET", "fc:{s0}:item:shoe", "remaining"}), "85");
+    EXPECT_TRUE(its_node->drain());
+    EXPECT_TRUE(its_node->conservation.check().value().drifts.empty());
+}
+
 TEST_F(RedisRebuild, CountsWhatUsersHoldWhereverItIs) {
     set_stock(100, 5);
     place({.user = "ann", .quantity = 2});
@@ -261,6 +306,11 @@ TEST_F(RedisRebuild, ADamagedOutboxIsForTheOperator) {
     shop.cli({"XADD", "fc:{s0}:outbox", "1-0", "o", "nonsense"});
     EXPECT_EQ(node->rebuild.run().error(), RecordError::corrupt);
     EXPECT_EQ(shop.place(node->ledger, {}), name(LedgerError::rebuilding));
+    EXPECT_TRUE(node->rebuild.trouble().value_or("nothing").contains("XDEL fc:{s0}:outbox 1-0"));
+    shop.cli({"XDEL", "fc:{s0}:outbox", "1-0"});
+    EXPECT_TRUE(node->rebuild.run().has_value());
+    EXPECT_EQ(node->rebuild.trouble(), std::nullopt);
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 1");
 }
 
 TEST_F(RedisRebuild, AnotherLifetimeOfKeysForgetsNone) {

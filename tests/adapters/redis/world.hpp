@@ -47,7 +47,7 @@ public:
     )
         : url_(server.url()),
           entropy_(static_cast<std::uint64_t>(options.number)),
-          record({.node = options.number, .key_ttl = options.key_ttl}, truth, clock),
+          record({.node = options.number}, truth, clock),
           ledger(options.ledger, lane, record, clock, entropy_, std::move(rest)),
           outbox(options.ledger.shard, relay, record, clock),
           rebuild(
