@@ -76,12 +76,11 @@ Shard::Shard(
     ShardOptions options,
     ShardBreakers breakers,
     const base::Clock& clock,
-    std::function<void(domain::Units)> drifted
+    app::DeliveredObserver delivered
 )
     : options_(std::move(options)),
       breakers_(breakers),
       clock_(clock),
-      drifted_(std::move(drifted)),
       lane_redis_(named(options_.redis, "lane"), clock),
       lane_record_(record_of(options_, "lane"), clock, lane_record_entropy_),
       lane_ledger_(
@@ -129,7 +128,8 @@ Shard::Shard(
            .sink = guarded_sink_,
            .dead_letters = letters_,
            .clock = clock,
-           .entropy = relay_entropy_}
+           .entropy = relay_entropy_},
+          std::move(delivered)
       ),
       leader_(leader_of(options_), duties(), clock) {}
 
@@ -173,13 +173,14 @@ void Shard::conserve() {
     if (!checked) return;  // the next second looks again
     domain::Units off = 0;
     for (const redis::Drift& drift : checked->drifts) {
-        off += drift.units < 0 ? -drift.units : drift.units;
+        // Totals may differ while a stock change is on its way from one to the other.
+        if (!drift.totals || drift.repaired) off += drift.units < 0 ? -drift.units : drift.units;
         log::warn(
             drift.repaired ? "an item was off and is repaired" : "an item is off",
             {{"shard", options_.shard}, {"item", drift.item.text()}, {"what", drift.what}}
         );
     }
-    drifted_(off);
+    drift_.store(off);
 }
 
 void Shard::note_compared(bool compared) {
