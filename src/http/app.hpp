@@ -3,6 +3,7 @@
 
 #include "app/dead_letter_desk.hpp"
 #include "app/find_order.hpp"
+#include "app/health_board.hpp"
 #include "app/place_order.hpp"
 #include "app/service_state.hpp"
 #include "app/stock_desk.hpp"
@@ -65,6 +66,7 @@ struct App {
     /// Told about a broken invariant, which is also logged.
     std::function<void()> invariant_violated;
     ports::BreakerBoard* breakers = nullptr;  ///< null: nothing is guarded
+    app::HealthBoard* health = nullptr;       ///< null: there is no /actuator/health
 };
 
 }  // namespace firstcome::http

@@ -8,6 +8,7 @@
 #include "base/time.hpp"
 #include "config/config.hpp"
 #include "ports/breaker_board.hpp"
+#include "ports/health_indicator.hpp"
 #include "ports/order_ledger.hpp"
 #include "ports/order_store.hpp"
 
@@ -54,6 +55,12 @@ public:
     [[nodiscard]] virtual app::DeadLetterDesk* desk() = 0;
 
     [[nodiscard]] virtual ports::BreakerBoard& breakers() = 0;
+
+    /// Of what this mode stands on: `redis`, `db`. Each waits for its server, within a deadline.
+    ///
+    /// Thread   main, once started; asked by `fc-health`
+    [[nodiscard]] virtual std::vector<std::unique_ptr<ports::HealthIndicator>> health_indicators(
+    ) = 0;
 
     /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
     [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;

@@ -2,8 +2,10 @@
 #include "adapters/guarded/store.hpp"
 #include "adapters/postgres/event_outbox.hpp"
 #include "adapters/postgres/migrations.hpp"
+#include "adapters/postgres/server_health.hpp"
 #include "adapters/postgres/store.hpp"
 #include "adapters/redis/check.hpp"
+#include "adapters/redis/server_health.hpp"
 #include "base/assert.hpp"
 #include "telemetry/log.hpp"
 #include "wiring/backend.hpp"
@@ -68,6 +70,8 @@ public:
     [[nodiscard]] app::DeadLetterDesk* desk() override { return events_.desk(); }
 
     [[nodiscard]] ports::BreakerBoard& breakers() override { return breakers_.board(); }
+
+    [[nodiscard]] std::vector<std::unique_ptr<ports::HealthIndicator>> health_indicators() override;
 
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override;
 
@@ -343,6 +347,20 @@ domain::Units Distributed::compensating(const domain::ItemId& item) const {
     if (!totals) return 0;
     const auto found = totals->units.find(item);
     return found == totals->units.end() ? 0 : found->second;
+}
+
+// On a Cluster each shard may have a master of its own; else all have the same.
+std::vector<std::unique_ptr<ports::HealthIndicator>> Distributed::health_indicators() {
+    std::vector<redis::ConnectionOptions> servers;
+    const bool is_cluster = redis_.url.topology == redis::Topology::cluster;
+    for (unsigned shard = 0; shard < (is_cluster ? config_.lane.count : 1); ++shard) {
+        servers.push_back(redis_);
+        servers.back().shard_key = redis::ShardKeys{shard}.prefix;
+    }
+    std::vector<std::unique_ptr<ports::HealthIndicator>> made;
+    made.push_back(std::make_unique<redis::ServerHealth>(std::move(servers), clock_));
+    made.push_back(std::make_unique<postgres::ServerHealth>(postgres_options("health")));
+    return made;
 }
 
 // In the order an order travels: what was decided into PostgreSQL first, then out to the webhook.
