@@ -19,6 +19,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -72,6 +73,8 @@ public:
     [[nodiscard]] ports::BreakerBoard& breakers() override { return breakers_.board(); }
 
     [[nodiscard]] std::vector<std::unique_ptr<ports::HealthIndicator>> health_indicators() override;
+    [[nodiscard]] ports::Backlog backlog() const override;
+    [[nodiscard]] std::vector<std::string> troubles() const override;
 
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override;
 
@@ -361,6 +364,24 @@ std::vector<std::unique_ptr<ports::HealthIndicator>> Distributed::health_indicat
     made.push_back(std::make_unique<redis::ServerHealth>(std::move(servers), clock_));
     made.push_back(std::make_unique<postgres::ServerHealth>(postgres_options("health")));
     return made;
+}
+
+ports::Backlog Distributed::backlog() const {
+    ports::Backlog backlog;
+    std::vector<const app::Relay*> relays;
+    for (unsigned lane = 0; lane < shards_.size(); ++lane) {
+        const Shard& shard = *shards_[lane];
+        backlog.waiting.push_back({.stage = "orders", .lane = lane, .depth = shard.waiting()});
+        relays.push_back(&shard.relay());
+    }
+    events_.add_to(backlog, relays);
+    return backlog;
+}
+
+std::vector<std::string> Distributed::troubles() const {
+    std::vector<std::string> all;
+    for (const auto& shard : shards_) std::ranges::move(shard->troubles(), std::back_inserter(all));
+    return all;
 }
 
 // In the order an order travels: what was decided into PostgreSQL first, then out to the webhook.

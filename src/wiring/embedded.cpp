@@ -47,6 +47,14 @@ public:
         return {};  // the disk is looked at in both modes
     }
 
+    [[nodiscard]] ports::Backlog backlog() const override {
+        ports::Backlog backlog;
+        events_.add_to(backlog);
+        return backlog;
+    }
+
+    [[nodiscard]] std::vector<std::string> troubles() const override { return {}; }
+
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override {
         return events_.drain(deadline);
     }

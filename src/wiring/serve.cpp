@@ -358,6 +358,8 @@ http::App Service::make_app() {
         .invariant_violated = [this] { metrics_.invariant_violated(); },
         .breakers = &backend_->breakers(),
         .health = health_.get(),
+        .backlog = [this] { return backend_->backlog(); },
+        .troubles = [this] { return backend_->troubles(); },
     };
 }
 
