@@ -374,7 +374,7 @@ constexpr Field table[] = {
     {FC_FIELD(health.disk_free_min),
      .doc = "diskSpace is DOWN when the disk of data.dir has less room than this.",
      .min = 0,
-     .max = 1024 * 1024 * mib,
+     .max = 1024 * 1024 * 1024 * mib,
      .bytes = true},
     {FC_FIELD(health.outbox_age_max),
      .doc = "outbox is DOWN when an event waits longer than this.",
