@@ -22,6 +22,10 @@ HealthStatus worse(HealthStatus a, HealthStatus b) {
 }
 
 Health health_because(HealthStatus status, std::string reason) {
+    // A library's error may have several lines; a reason is one.
+    std::ranges::replace_if(
+        reason, [](unsigned char c) { return c < 0x20; }, ' '
+    );
     Health health{.status = status, .details = {}};
     health.details.push_back({.name = "reason", .value = std::move(reason)});
     return health;

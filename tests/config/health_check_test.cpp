@@ -26,7 +26,8 @@ TEST(HealthCheck, ReadsEachKindOfLine) {
     EXPECT_EQ(tcp->target, "db.example:5432");
     EXPECT_EQ(tcp->timeout, 1s);
 
-    const auto http = HealthCheck::from("shop http https://shop.example/up timeout=250ms expect=204");
+    const auto http =
+        HealthCheck::from("shop http https://shop.example/up timeout=250ms expect=204");
     ASSERT_TRUE(http);
     EXPECT_EQ(http->kind, Kind::http);
     EXPECT_EQ(http->target, "https://shop.example/up");

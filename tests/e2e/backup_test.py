@@ -37,7 +37,7 @@ class Backup(EndToEnd):
         auditor.assert_clean(answers, server.data)
 
         store = auditor.read_store(to)
-        copied = {order.order_id for order in store.orders}
+        copied = {auditor.order_id_text(order.high, order.low) for order in store.orders}
         missing = [a for a in before if a.order_id not in copied]
         self.assertEqual(missing, [], "answered before the backup began, and not in it")
         restored = self.start_server(settings, data=to)

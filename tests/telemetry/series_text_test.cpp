@@ -25,9 +25,7 @@ constexpr std::string_view scrape =
 TEST(SeriesText, FindsASeriesByNameAndAnyOfItsLabels) {
     EXPECT_THAT(values_of(scrape, "depth", {}), ElementsAre(DoubleEq(3), DoubleEq(4.5)));
     EXPECT_THAT(values_of(scrape, "depth", {{"lane", "1"}}), ElementsAre(DoubleEq(4.5)));
-    EXPECT_THAT(
-        values_of(scrape, "depth", {{"kind", "a \"b\", \\c"}}), ElementsAre(DoubleEq(4.5))
-    );
+    EXPECT_THAT(values_of(scrape, "depth", {{"kind", "a \"b\", \\c"}}), ElementsAre(DoubleEq(4.5)));
     EXPECT_THAT(values_of(scrape, "up", {}), ElementsAre(DoubleEq(1)));
     EXPECT_THAT(values_of(scrape, "seen_total", {{"code", "x"}}), ElementsAre(DoubleEq(7)));
     EXPECT_GT(values_of(scrape, "lag", {}).at(0), 1e300);

@@ -39,7 +39,9 @@ protected:
     }
 
     auto copy_to(const fs::path& to) {
-        return backup(world_.path(), to, [this](const BackupStep& step) { steps_.push_back(step); });
+        return backup(world_.path(), to, [this](const BackupStep& step) {
+            steps_.push_back(step);
+        });
     }
 
     static std::vector<std::string> names_in(const fs::path& directory) {
@@ -103,6 +105,7 @@ TEST_F(Backup, IsItsOwnersAlone) {
     ASSERT_TRUE(copy_to(to_));
     for (const fs::path& path : {to_, to_ / "lane-00.db"}) {
         struct ::stat found {};
+
         ASSERT_EQ(::stat(path.c_str(), &found), 0);
         EXPECT_EQ(found.st_mode & 0077U, 0U) << path;
     }
