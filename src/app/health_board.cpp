@@ -79,6 +79,9 @@ void HealthBoard::start() {
 
 void HealthBoard::stop() {
     stopping_.store(true);
+    for (const Entry& entry : entries_) {
+        if (entry.indicator != nullptr) entry.indicator->cancel();
+    }
     bell_.ring();
     if (thread_.joinable()) thread_.join();
 }

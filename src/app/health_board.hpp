@@ -64,7 +64,7 @@ public:
     /// Asks those that wait for nothing at once, so that they are known from the first reader on,
     /// and starts the thread.
     void start();
-    /// Waits for the indicator that is being asked.
+    /// Cancels the indicator that is being asked, and waits for it.
     void stop();
 
     /// One round. Thread: `fc-health`, or a test's

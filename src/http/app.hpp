@@ -3,7 +3,6 @@
 
 #include "app/dead_letter_desk.hpp"
 #include "app/find_order.hpp"
-#include "app/health_board.hpp"
 #include "app/place_order.hpp"
 #include "app/service_state.hpp"
 #include "app/stock_desk.hpp"
@@ -22,6 +21,10 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace firstcome::app {
+class HealthBoard;
+}
 
 namespace firstcome::http {
 

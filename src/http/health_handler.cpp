@@ -1,6 +1,7 @@
 // src/http/health_handler.cpp - is it alive, is it ready, how are its parts, what does it measure
 #include "http/health_handler.hpp"
 
+#include "app/health_board.hpp"
 #include "http/answers.hpp"
 #include "http/health_json.hpp"
 #include "http/json.hpp"

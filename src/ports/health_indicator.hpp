@@ -60,6 +60,9 @@ public:
     [[nodiscard]] virtual std::chrono::milliseconds deadline() const { return {}; }
 
     [[nodiscard]] virtual Health check() = 0;
+
+    /// The service ends: a check that waits comes back soon, whatever it says. Thread: any
+    virtual void cancel() {}
 };
 
 }  // namespace firstcome::ports

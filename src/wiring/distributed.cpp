@@ -33,6 +33,7 @@ namespace {
 constexpr std::chrono::milliseconds refresh_every{250};  // how old another node's sales may look
 constexpr std::chrono::milliseconds refresh_first{25};   // until the items are known at all
 constexpr std::chrono::milliseconds refresh_look{5};
+constexpr std::chrono::milliseconds health_look_max{1'000};
 constexpr std::chrono::seconds start_patience{20};  // for stores that are just starting
 constexpr std::chrono::milliseconds start_pause{500};
 
@@ -362,7 +363,11 @@ std::vector<std::unique_ptr<ports::HealthIndicator>> Distributed::health_indicat
     }
     std::vector<std::unique_ptr<ports::HealthIndicator>> made;
     made.push_back(std::make_unique<redis::ServerHealth>(std::move(servers), clock_));
-    made.push_back(std::make_unique<postgres::ServerHealth>(postgres_options("health")));
+    // Looking must be quick, however long an order's statement may take.
+    postgres::ConnectionOptions look = postgres_options("health");
+    look.connect_timeout = std::min(look.connect_timeout, health_look_max);
+    look.call_timeout = std::min(look.call_timeout, health_look_max);
+    made.push_back(std::make_unique<postgres::ServerHealth>(std::move(look)));
     return made;
 }
 

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include <atomic>
 #include <utility>
 
 namespace firstcome::probe {
@@ -40,16 +41,23 @@ public:
 
     [[nodiscard]] Health check() override;
 
+    void cancel() override { cancelled_.store(true); }
+
 private:
     [[nodiscard]] bool is_tcp() const { return options_.url.starts_with(tcp_scheme); }
 
-    [[nodiscard]] Curl set_up(char* error) const;
+    [[nodiscard]] Curl set_up(char* error);
     [[nodiscard]] Health judged(long status) const;
 
+    static int ask_whether_to_go_on(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+        return static_cast<Remote*>(self)->cancelled_.load() ? 1 : 0;
+    }
+
     const RemoteOptions options_;
+    std::atomic<bool> cancelled_{false};
 };
 
-Curl Remote::set_up(char* error) const {
+Curl Remote::set_up(char* error) {
     Curl curl{curl_easy_init()};
     if (curl == nullptr) return nullptr;
     bool good = true;
@@ -72,6 +80,9 @@ Curl Remote::set_up(char* error) const {
     set(CURLOPT_USERAGENT, "firstcome-health");
     set(CURLOPT_ERRORBUFFER, error);
     set(CURLOPT_WRITEFUNCTION, &drop_body);
+    set(CURLOPT_NOPROGRESS, 0L);
+    set(CURLOPT_XFERINFOFUNCTION, &Remote::ask_whether_to_go_on);
+    set(CURLOPT_XFERINFODATA, this);
     return good ? std::move(curl) : nullptr;
 }
 

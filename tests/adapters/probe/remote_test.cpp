@@ -66,6 +66,14 @@ TEST(Remote, IsDownWhenTheAnswerDoesNotComeInTime) {
     EXPECT_THAT(reason_of(health), Not(HasSubstr("hush"))) << "a URL may hold a secret";
 }
 
+TEST(Remote, ComesBackWhenItIsCancelled) {
+    test::WebhookReceiver server;
+    server.answer({.kind = test::WebhookAnswer::Kind::silence});
+    const auto check = remote({.name = "shop", .url = server.url(), .timeout = 60s});
+    check->cancel();
+    EXPECT_EQ(check->check().status, HealthStatus::down);
+}
+
 TEST(Remote, OfTcpWantsNoMoreThanAConnection) {
     std::string gone;
     {
