@@ -46,7 +46,8 @@ function(fc_program name)
     APPEND PROPERTY COMPILE_DEFINITIONS FC_VERSION="${PROJECT_VERSION}")
   file(GLOB wiring CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/wiring/*.cpp)
   add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${wiring})
-  target_link_libraries(${name} PRIVATE fc_cli fc_http fc_app fc_redis fc_postgres fc_webhook fc_guarded)
+  target_link_libraries(${name} PRIVATE fc_cli fc_http fc_app fc_redis fc_postgres fc_webhook fc_guarded fc_probe
+    PkgConfig::libsystemd)
 endfunction()
 
 # Turns a text file into a header with one constant, so that the program carries it: schema.sql -> schema_sql.

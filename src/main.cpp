@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
     add_stats(app, exit_code);
     add_dlq(app, exit_code);
     add_audit(app, exit_code);
+    add_backup(app, exit_code);
     add_bench(app, exit_code);
     add_check_config(app, exit_code);
     add_print_config(app, exit_code);

@@ -1,10 +1,11 @@
-// src/base/failpoint.cpp - named places where a test may kill or halt the process
+// src/base/failpoint.cpp - named places where a test may kill or halt the process, or a thread
 #include "base/failpoint.hpp"
 
 #include "base/assert.hpp"
 
 #include <charconv>
 #include <deque>
+#include <future>
 #include <signal.h>
 
 namespace firstcome::base {
@@ -15,7 +16,7 @@ namespace {
 
 struct Armed {
     std::string name;
-    int signal = 0;
+    int signal = 0;  // 0: the thread freezes
     std::atomic<int> passages_left{1};
 };
 
@@ -25,9 +26,16 @@ std::deque<Armed>& armed() {
     return list;
 }
 
+// As a call into a driver that never returns: this thread alone, until the process ends.
+[[noreturn]] void freeze_for_ever() {
+    std::promise<void> never;
+    const auto kept = never.get_future();
+    while (true) kept.wait();
+}
+
 std::optional<std::string> arm_one(std::string_view text) {
     const auto equals = text.find('=');
-    if (equals == std::string_view::npos) return "expected name=kill or name=stop";
+    if (equals == std::string_view::npos) return "expected name=kill, name=stop or name=freeze";
     std::string_view action = text.substr(equals + 1);
     int passages = 1;
     if (const auto at = action.find('@'); at != std::string_view::npos) {
@@ -39,10 +47,12 @@ std::optional<std::string> arm_one(std::string_view text) {
         }
         action = action.substr(0, at);
     }
-    if (action != "kill" && action != "stop") return "the action is kill or stop";
+    if (action != "kill" && action != "stop" && action != "freeze") {
+        return "the action is kill, stop or freeze";
+    }
     Armed& made = armed().emplace_back();
     made.name = text.substr(0, equals);
-    made.signal = action == "kill" ? SIGKILL : SIGSTOP;
+    made.signal = action == "kill" ? SIGKILL : action == "stop" ? SIGSTOP : 0;
     made.passages_left.store(passages);
     return std::nullopt;
 }
@@ -53,6 +63,7 @@ void failpoint_reached(std::string_view name) {
     for (Armed& each : armed()) {
         if (each.name != name) continue;
         if (each.passages_left.fetch_sub(1) != 1) continue;
+        if (each.signal == 0) freeze_for_ever();
         const int sent = ::raise(each.signal);
         FC_ASSERT(sent == 0);
     }

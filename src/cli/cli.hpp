@@ -33,6 +33,7 @@ void add_stock(CLI::App& app, int& exit_code);
 void add_stats(CLI::App& app, int& exit_code);
 void add_dlq(CLI::App& app, int& exit_code);
 void add_healthcheck(CLI::App& app, int& exit_code);
+void add_backup(CLI::App& app, int& exit_code);
 
 /// `0.1.0`
 [[nodiscard]] std::string_view version();

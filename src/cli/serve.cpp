@@ -5,6 +5,7 @@
 #include "base/failpoint.hpp"
 #include "cli/cli.hpp"
 #include "telemetry/log.hpp"
+#include "wiring/hardening.hpp"
 #include "wiring/serve.hpp"
 
 #include <CLI/CLI.hpp>
@@ -54,6 +55,7 @@ log::Format format_of(config::LogFormat format) {
 }
 
 int run_serve(const ServeFlags& flags) {
+    wiring::harden_process();
     const auto loaded = load_config(flags.config);
     if (!loaded) return ExitCode::usage;
     if (const char* armed = std::getenv("FIRSTCOME_FAILPOINTS")) {

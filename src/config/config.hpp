@@ -187,6 +187,18 @@ struct Config {
         bool from_beginning = false;
     } webhook;
 
+    /// Lines of `checks` and `groups` as health_check.hpp reads them.
+    struct Health {
+        std::string listen;  ///< empty: only where server.listen is
+        milliseconds interval{5'000};
+        std::size_t disk_free_min = std::size_t{100} * 1024 * 1024;  ///< bytes
+        milliseconds outbox_age_max{60'000};
+        unsigned dead_letters_max = 0;
+        bool open_breaker_is_down = false;
+        std::vector<std::string> checks;
+        std::vector<std::string> groups;
+    } health;
+
     struct Log {
         LogLevel level = LogLevel::info;
         LogFormat format = LogFormat::automatic;

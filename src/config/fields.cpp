@@ -373,6 +373,41 @@ constexpr Field table[] = {
      .doc = "Whether a webhook that is set for the first time gets the events of all orders there "
             "are already."},
 
+    {FC_FIELD(health.listen),
+     .doc = "Address and port where only probes and metrics are answered, by a thread of their own "
+            "that is never busy with orders: so they are answered also when every other one is "
+            "stuck. Empty: only beside the orders.",
+     .rule = TextRule::listen},
+    {FC_FIELD(health.interval),
+     .doc = "How often the components of /actuator/health are looked at.",
+     .min = 100,
+     .max = 10 * minutes},
+    {FC_FIELD(health.disk_free_min),
+     .doc = "diskSpace is DOWN when the disk of data.dir has less room than this.",
+     .min = 0,
+     .max = 1024 * 1024 * 1024 * mib,
+     .bytes = true},
+    {FC_FIELD(health.outbox_age_max),
+     .doc = "outbox is DOWN when an event waits longer than this.",
+     .min = 1 * seconds,
+     .max = 30 * days},
+    {FC_FIELD(health.dead_letters_max),
+     .doc = "dlq is DOWN when more events than this wait for a person. 0: never.",
+     .min = 0,
+     .max = 1'000'000},
+    {FC_FIELD(health.open_breaker_is_down),
+     .doc = "Whether an open circuit breaker makes circuitBreakers DOWN. false: UNKNOWN, which "
+            "leaves the whole as it is."},
+    {FC_FIELD(health.checks),
+     .doc = "Components of your own: NAME tcp HOST:PORT, NAME http URL, or NAME metric SERIES OP "
+            "VALUE, which is UP while it holds. tcp and http may add timeout=1s, http expect=200 "
+            "(else any 2xx). In the environment and with --set, lines are separated by semicolons.",
+     .rule = TextRule::health_check},
+    {FC_FIELD(health.groups),
+     .doc = "Names for some of the components, asked as /actuator/health/NAME. In the environment "
+            "and with --set, lines are separated by semicolons.",
+     .rule = TextRule::health_group},
+
     {FC_FIELD(log.level), .doc = "The least important lines that are written.", .reloadable = true},
     {FC_FIELD(log.format), .doc = "One JSON object a line, or text; auto is text on a terminal."},
 };

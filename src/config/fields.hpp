@@ -35,7 +35,22 @@ using Target = std::variant<
     Choice>;
 
 /// What a text must be, beyond being a text.
-enum class TextRule : std::uint8_t { any, not_empty, http_url, redis_url };
+enum class TextRule : std::uint8_t {
+    any,
+    not_empty,
+    http_url,
+    redis_url,
+    listen,        // an address and a port, or nothing
+    health_check,  // of a list: each a HealthCheck
+    health_group,  // of a list: each a HealthGroup
+};
+
+/// What stands between the parts of a list where it is one line of text.
+[[nodiscard]] constexpr char list_separator(TextRule rule) {
+    // A health check may hold commas.
+    const bool lines = rule == TextRule::health_check || rule == TextRule::health_group;
+    return lines ? ';' : ',';
+}
 
 struct Field {
     std::string_view key;  ///< `lane.count`

@@ -1,5 +1,6 @@
 // src/config/load.cpp - from file, environment and flags to one Config, or to every mistake in them
 #include "config/fields.hpp"
+#include "config/health_check.hpp"
 
 #define TOML_EXCEPTIONS 0
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <fstream>
 #include <sstream>
@@ -26,6 +28,22 @@ std::string shown(std::string_view text) {
     out += text.substr(0, shown_max);
     return out + (text.size() > shown_max ? "...\"" : "\"");
 }
+
+/// Components and groups the service has by itself.
+constexpr std::array<std::string_view, 12> health_names{
+    "redis",
+    "db",
+    "outbox",
+    "dlq",
+    "store",
+    "diskSpace",
+    "circuitBreakers",
+    "conservation",
+    "livenessState",
+    "readinessState",
+    "liveness",
+    "readiness",
+};
 
 struct Reading {
     Loaded loaded;
@@ -99,7 +117,8 @@ std::optional<std::string> text_of(const toml::node& node, const Field& field) {
         for (const auto& element : *array) {
             const auto text = element.value_exact<std::string>();
             if (!text || text->empty()) return std::nullopt;
-            joined += (joined.empty() ? "" : ",") + *text;
+            if (!joined.empty()) joined += list_separator(field.rule);
+            joined += *text;
         }
         return joined;
     }
@@ -249,7 +268,27 @@ void read_set(const Sources& sources, Reading& reading) {
     }
 }
 
+/// Two things of one name would hide one another in /actuator/health.
+void check_health_names(Reading& reading) {
+    std::vector<std::string> taken{health_names.begin(), health_names.end()};
+    const auto take = [&](std::string_view key, const std::string& name) {
+        const bool is_new = std::ranges::find(taken, name) == taken.end();
+        taken.push_back(name);
+        if (is_new) return;
+        const auto origin = reading.loaded.origins.find(std::string{key});
+        const bool known = origin != reading.loaded.origins.end();
+        reading.fail(known ? origin->second : "", key, shown(name) + " is a name that is taken");
+    };
+    for (const std::string& line : reading.loaded.config.health.checks) {
+        take("health.checks", HealthCheck::from(line)->name);
+    }
+    for (const std::string& line : reading.loaded.config.health.groups) {
+        take("health.groups", HealthGroup::from(line)->name);
+    }
+}
+
 void check_together(Reading& reading) {
+    check_health_names(reading);
     const Config& config = reading.loaded.config;
     const bool has_certificate = !config.server.tls_certificate.empty();
     if (has_certificate == !config.server.tls_key.empty()) return;

@@ -1,5 +1,6 @@
 // src/config/values.cpp - how each kind of value is read and written
 #include "config/fields.hpp"
+#include "config/health_check.hpp"
 
 #include <fmt/format.h>
 
@@ -65,10 +66,10 @@ std::string size_text(std::int64_t bytes) {
     return largest_exact_unit(bytes, size_units);
 }
 
-std::vector<std::string> list_from(std::string_view text) {
+std::vector<std::string> list_from(std::string_view text, char separator) {
     std::vector<std::string> parts;
     while (!text.empty()) {
-        const auto comma = std::min(text.find(','), text.size());
+        const auto comma = std::min(text.find(separator), text.size());
         std::string_view part = text.substr(0, comma);
         text.remove_prefix(std::min(comma + 1, text.size()));
         while (part.starts_with(' ')) part.remove_prefix(1);
@@ -113,6 +114,9 @@ bool follows(TextRule rule, std::string_view text) {
             return std::ranges::any_of(redis_schemes, [text](std::string_view scheme) {
                 return text.starts_with(scheme);
             });
+        case TextRule::listen: return text.empty() || Endpoint::from(text).has_value();
+        case TextRule::health_check:
+        case TextRule::health_group: break;  // of lists only
     }
     return false;
 }
@@ -124,6 +128,13 @@ std::string in_quotes(std::string_view text) {
         out += c;
     }
     return out + '"';
+}
+
+bool is_part(TextRule rule, const std::string& part) {
+    if (!follows(TextRule::not_empty, part)) return false;
+    if (rule == TextRule::health_check) return HealthCheck::from(part).has_value();
+    if (rule == TextRule::health_group) return HealthGroup::from(part).has_value();
+    return is_address_or_network(part);
 }
 
 struct Reader {
@@ -164,8 +175,9 @@ struct Reader {
     }
 
     bool operator()(std::vector<std::string>* to) const {
-        auto parts = list_from(text);
-        if (!std::ranges::all_of(parts, is_address_or_network)) return false;
+        auto parts = list_from(text, list_separator(field.rule));
+        const auto good = [this](const std::string& part) { return is_part(field.rule, part); };
+        if (!std::ranges::all_of(parts, good)) return false;
         *to = std::move(parts);
         return true;
     }
@@ -250,11 +262,22 @@ struct Accepted {
             case TextRule::redis_url:
                 return "an address that starts with redis://, redis+sentinel:// or "
                        "redis+cluster://, or these with rediss";
+            case TextRule::listen: return "an IP address and a port, like 127.0.0.1:8081, or empty";
+            case TextRule::health_check:
+            case TextRule::health_group: break;  // of lists only
         }
         return "a text";
     }
 
     std::string operator()(const std::vector<std::string>*) const {
+        if (field.rule == TextRule::health_check) {
+            return "lines like \"orders-db tcp 10.0.0.5:5432 timeout=1s\", \"shop http "
+                   "https://shop.example/up expect=200\" or \"queue metric "
+                   "firstcome_lane_queue_depth{lane=\\\"0\\\"} < 4000\"";
+        }
+        if (field.rule == TextRule::health_group) {
+            return "lines of a name and components, like \"checkout store orders-db\"";
+        }
         return "IP addresses or networks, like 10.0.0.0/8";
     }
 

@@ -174,6 +174,26 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
     };
 }
 
+std::vector<Row> health_rows(App& app) {
+    if (app.health == nullptr) return {};
+    return {
+        {{.method = "GET",
+          .path = "/actuator/health",
+          .summary = "How the service is; with the admin token, each of its components",
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Health", "Up or unknown"}, {503, "Health", "Down or out of service"}}},
+         now(get_health, app)},
+        {{.method = "GET",
+          .path = "/actuator/health/{component}",
+          .summary = "One component or group of components; with the admin token, why",
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Health", "Up or unknown"}, {503, "Health", "Down or out of service"}}},
+         now(get_health_of, app)},
+    };
+}
+
 std::vector<Row> dead_letter_rows(App& app) {
     const std::size_t body_max = app.options.order_body_max;
     return {
@@ -251,6 +271,7 @@ std::vector<Row> dead_letter_rows(App& app) {
 std::vector<Route> api_routes(App& app, OrderEndpoint& orders) {
     std::vector<Row> table = rows(app, orders);
     for (Row& row : dead_letter_rows(app)) table.push_back(std::move(row));
+    for (Row& row : health_rows(app)) table.push_back(std::move(row));
     const auto document = std::make_shared<std::string>();
     table.push_back(
         {{.method = "GET",

@@ -22,6 +22,10 @@
 #include <string_view>
 #include <vector>
 
+namespace firstcome::app {
+class HealthBoard;
+}
+
 namespace firstcome::http {
 
 /// What the last seconds were like; for the stats page.
@@ -66,6 +70,7 @@ struct App {
     /// Told about a broken invariant, which is also logged.
     std::function<void()> invariant_violated;
     ports::BreakerBoard* breakers = nullptr;  ///< null: nothing is guarded
+    app::HealthBoard* health = nullptr;       ///< null: there is no /actuator/health
     /// What waits and what was refused, as last known; empty: nothing ever does.
     std::function<ports::Backlog()> backlog{};
     /// What stands still until somebody mends it, a sentence each; empty: nothing ever does.

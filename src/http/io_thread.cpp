@@ -2,6 +2,7 @@
 #include "http/io_thread.hpp"
 
 #include "base/assert.hpp"
+#include "base/failpoint.hpp"
 #include "http/session.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -168,7 +169,8 @@ void IoThread::start() {
 
 void IoThread::run() {
     char thread_name[16];
-    std::snprintf(thread_name, sizeof(thread_name), "fc-io-%u", index_);
+    const char* name = options().thread_name.c_str();
+    std::snprintf(thread_name, sizeof(thread_name), "%s-%u", name, index_);
     pthread_setname_np(pthread_self(), thread_name);
     context_.run();
     shared_.running.leave();
@@ -298,6 +300,7 @@ void IoThread::arm_sweep() {
 }
 
 void IoThread::sweep() {
+    base::failpoint(options().thread_name);
     const auto now = clock().monotonic();
     sweep_next_ = watched_;
     while (sweep_next_ != nullptr) {

@@ -272,7 +272,10 @@ constexpr std::string_view schemas_text = R"json({
     "type": "object", "required": ["status"],
     "properties": {
       "status": {"enum": ["UP", "DOWN", "OUT_OF_SERVICE", "UNKNOWN"]},
-      "components": {"type": "object"}
+      "components": {"type": "object", "description": "For operators; each as this schema.",
+        "additionalProperties": {"$ref": "#/components/schemas/Health"}},
+      "details": {"type": "object", "description": "For operators; `reason` says why."},
+      "groups": {"type": "array", "items": {"type": "string"}}
     }
   },
   "Waiting": {

@@ -27,6 +27,7 @@ struct ServerOptions {
     std::string host = "127.0.0.1";  ///< an IPv4 or IPv6 address
     std::uint16_t port = 8080;       ///< 0: any free one
     unsigned io_threads = 1;
+    std::string thread_name = "fc-io";     ///< and the thread's number; at most 15 bytes in all
     std::size_t connections_max = 10'000;  ///< of all threads; beyond it 503 and close
     Limits limits = {};
     Timeouts timeouts = {};

@@ -10,6 +10,7 @@
 #include "config/config.hpp"
 #include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
+#include "ports/health_indicator.hpp"
 #include "ports/order_ledger.hpp"
 #include "ports/order_store.hpp"
 
@@ -67,6 +68,12 @@ public:
     [[nodiscard]] virtual app::DeadLetterDesk* desk() = 0;
 
     [[nodiscard]] virtual ports::BreakerBoard& breakers() = 0;
+
+    /// Of what this mode stands on: `redis`, `db`. Each waits for its server, within a deadline.
+    ///
+    /// Thread   main, once started; asked by `fc-health`
+    [[nodiscard]] virtual std::vector<std::unique_ptr<ports::HealthIndicator>> health_indicators(
+    ) = 0;
 
     /// What waits and what was refused, as last known.
     ///

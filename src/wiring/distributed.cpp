@@ -2,8 +2,10 @@
 #include "adapters/guarded/store.hpp"
 #include "adapters/postgres/event_outbox.hpp"
 #include "adapters/postgres/migrations.hpp"
+#include "adapters/postgres/server_health.hpp"
 #include "adapters/postgres/store.hpp"
 #include "adapters/redis/check.hpp"
+#include "adapters/redis/server_health.hpp"
 #include "base/assert.hpp"
 #include "telemetry/log.hpp"
 #include "wiring/backend.hpp"
@@ -32,6 +34,7 @@ constexpr std::string_view orders_stage = "orders";
 constexpr std::chrono::milliseconds refresh_every{250};  // how old another node's sales may look
 constexpr std::chrono::milliseconds refresh_first{25};   // until the items are known at all
 constexpr std::chrono::milliseconds refresh_look{5};
+constexpr std::chrono::milliseconds health_look_max{1'000};
 constexpr std::chrono::seconds start_patience{20};  // for stores that are just starting
 constexpr std::chrono::milliseconds start_pause{500};
 constexpr std::chrono::seconds lead_slack{30};  // beyond what a batch of posts may take
@@ -65,6 +68,7 @@ public:
 
     [[nodiscard]] ports::BreakerBoard& breakers() override { return breakers_.board(); }
 
+    [[nodiscard]] std::vector<std::unique_ptr<ports::HealthIndicator>> health_indicators() override;
     [[nodiscard]] ports::Backlog backlog() const override;
     [[nodiscard]] std::vector<NamedRelay> relays() const override;
     [[nodiscard]] std::vector<std::string> troubles() const override;
@@ -323,6 +327,24 @@ domain::Units Distributed::compensating(const domain::ItemId& item) const {
     if (!totals) return 0;
     const auto found = totals->units.find(item);
     return found == totals->units.end() ? 0 : found->second;
+}
+
+// On a Cluster each shard may have a master of its own; else all have the same.
+std::vector<std::unique_ptr<ports::HealthIndicator>> Distributed::health_indicators() {
+    std::vector<redis::ConnectionOptions> servers;
+    const bool is_cluster = redis_.url.topology == redis::Topology::cluster;
+    for (unsigned shard = 0; shard < (is_cluster ? config_.lane.count : 1); ++shard) {
+        servers.push_back(redis_);
+        servers.back().shard_key = redis::ShardKeys{shard}.prefix;
+    }
+    std::vector<std::unique_ptr<ports::HealthIndicator>> made;
+    made.push_back(std::make_unique<redis::ServerHealth>(std::move(servers), clock_));
+    // Looking must be quick, however long an order's statement may take.
+    postgres::ConnectionOptions look = postgres_options("health");
+    look.connect_timeout = std::min(look.connect_timeout, health_look_max);
+    look.call_timeout = std::min(look.call_timeout, health_look_max);
+    made.push_back(std::make_unique<postgres::ServerHealth>(std::move(look)));
+    return made;
 }
 
 ports::Backlog Distributed::backlog() const {

@@ -6,6 +6,8 @@
 #include "app/place_order.hpp"
 #include "app/service_state.hpp"
 #include "app/stock_desk.hpp"
+#include "app/store_watch.hpp"
+#include "app/watchdog.hpp"
 #include "base/entropy.hpp"
 #include "base/hash.hpp"
 #include "base/time.hpp"
@@ -17,6 +19,9 @@
 #include "telemetry/metrics.hpp"
 #include "wiring/backend.hpp"
 #include "wiring/measures.hpp"
+#include "wiring/hardening.hpp"
+#include "wiring/health.hpp"
+#include "wiring/notify.hpp"
 
 #include <fmt/format.h>
 
@@ -117,6 +122,7 @@ public:
               {.version = api_options_.version, .mode = api_options_.mode},
               clock_
           ),
+          store_watch_(config.lane.count, metrics_),
           backend_(make_backend()) {}
 
     [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
@@ -134,7 +140,10 @@ private:
     [[nodiscard]] std::expected<void, std::string> start_lanes();
     [[nodiscard]] std::expected<void, std::string> make_demo_item();
     [[nodiscard]] std::expected<void, std::string> open_front();
-    [[nodiscard]] std::vector<std::string> stuck() const;
+    [[nodiscard]] std::vector<app::WatchedThread> watched() const;
+    [[nodiscard]] app::WatchdogEvents watchdog_events() const;
+    [[nodiscard]] HealthSources health_sources();
+    [[nodiscard]] std::expected<void, std::string> open_probes();
     [[nodiscard]] http::App make_app();
 
     const config::Config& config_;
@@ -143,6 +152,7 @@ private:
     http::ApiOptions api_options_;
     app::ServiceState state_;
     telemetry::Metrics metrics_;
+    app::StoreWatch store_watch_;
     std::atomic<domain::Units> drift_{0};  // as the last conservation check found it
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
@@ -155,6 +165,10 @@ private:
     std::unique_ptr<app::StockDesk> stock_desk_;
     std::unique_ptr<http::App> app_;
     std::unique_ptr<http::PlaceOrderEndpoint> place_endpoint_;
+    std::unique_ptr<app::HealthBoard> health_;
+    std::unique_ptr<app::Watchdog> watchdog_;
+    std::unique_ptr<http::Router> probe_router_;
+    std::unique_ptr<http::Server> probe_server_;
 };
 
 std::unique_ptr<Backend> Service::make_backend() {
@@ -192,7 +206,7 @@ std::expected<void, std::string> Service::open_lanes() {
             .queue_capacity = config_.lane.queue_capacity,
             .batch_size_max = config_.lane.batch_size_max,
         };
-        lanes_.push_back(std::make_unique<app::OrderLane>(options, *ledger, clock_, metrics_));
+        lanes_.push_back(std::make_unique<app::OrderLane>(options, *ledger, clock_, store_watch_));
         lanes.push_back(lanes_.back().get());
         shards.push_back({.lane = lanes.back(), .ledger = ledger});
     }
@@ -240,10 +254,16 @@ std::expected<void, std::string> Service::make_demo_item() {
 }
 
 std::expected<void, std::string> Service::open_front() {
+    health_ = make_health_board(config_, health_sources(), clock_);
     app_ = std::make_unique<http::App>(make_app());
     place_endpoint_ = std::make_unique<http::PlaceOrderEndpoint>(*app_);
     router_ = std::make_unique<http::Router>(http::api_routes(*app_, *place_endpoint_));
     server_ = std::make_unique<http::Server>(server_options(config_), *router_, clock_, entropy_);
+    app::WatchdogOptions looks{.stuck_after = stuck_after};
+    if (const auto within = notify_alive_within()) {
+        looks.every = std::min(looks.every, std::chrono::duration_cast<milliseconds>(*within / 2));
+    }
+    watchdog_ = std::make_unique<app::Watchdog>(looks, watched(), watchdog_events(), clock_);
     metrics_.attach({
         .stock = [this] { return stock_desk_->all_stock(); },
         .queue_depths =
@@ -259,7 +279,33 @@ std::expected<void, std::string> Service::open_front() {
         .relays = [this] { return relay_figures(backend_->relays()); },
         .drift_between_stores = [this] { return drift_.load(); },
     });
-    return server_->start();
+    health_->start();
+    if (auto opened = open_probes(); !opened) return opened;
+    if (auto started = server_->start(); !started) return started;
+    watchdog_->start();
+    return {};
+}
+
+std::expected<void, std::string> Service::open_probes() {
+    if (config_.health.listen.empty()) return {};
+    auto routes = probe_routes(http::api_routes(*app_, *place_endpoint_));
+    probe_router_ = std::make_unique<http::Router>(std::move(routes));
+    probe_server_ = std::make_unique<http::Server>(
+        probe_server_options(config_), *probe_router_, clock_, entropy_
+    );
+    return probe_server_->start();
+}
+
+HealthSources Service::health_sources() {
+    return {
+        .backend = *backend_,
+        .state = state_,
+        .alive = [this] { return watchdog_->stuck().empty(); },
+        .stock = [this] { return stock_desk_->all_stock(); },
+        .drift = [this] { return drift_.load(); },
+        .store_fault = [this] { return store_watch_.fault(); },
+        .scrape = [this] { return metrics_.scrape(); },
+    };
 }
 
 http::App Service::make_app() {
@@ -296,35 +342,55 @@ http::App Service::make_app() {
                 }
                 return totals;
             },
-        .stuck = [this] { return stuck(); },
+        .stuck = [this] { return watchdog_->stuck(); },
         .invariant_violated = [this] { metrics_.invariant_violated(); },
         .breakers = &backend_->breakers(),
+        .health = health_.get(),
         .backlog = [this] { return backend_->backlog(); },
         .troubles = [this] { return backend_->troubles(); },
     };
 }
 
-std::vector<std::string> Service::stuck() const {
-    std::vector<std::string> names;
-    const auto now = clock_.monotonic();
+std::vector<app::WatchedThread> Service::watched() const {
+    std::vector<app::WatchedThread> threads;
     for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
-        const bool late = now - lanes_[lane]->last_beat() > stuck_after;
-        if (lanes_[lane]->busy() && late) names.push_back(fmt::format("fc-lane-{}", lane));
+        const auto beat = [at = lanes_[lane].get()] {
+            return app::Beat{.last = at->last_beat(), .idle = !at->busy()};
+        };
+        threads.push_back({.name = fmt::format("fc-lane-{}", lane), .beat = beat});
     }
     for (unsigned thread = 0; thread < io_threads_of(config_); ++thread) {
-        const bool late = now - server_->last_beat(thread) > stuck_after;
-        if (late) names.push_back(fmt::format("fc-io-{}", thread));
+        const auto beat = [this, thread] { return app::Beat{.last = server_->last_beat(thread)}; };
+        threads.push_back({.name = fmt::format("fc-io-{}", thread), .beat = beat});
     }
-    return names;
+    return threads;
+}
+
+app::WatchdogEvents Service::watchdog_events() const {
+    return {
+        .stuck =
+            [](const std::string& name) {
+                log::error("a thread has stopped moving", {{"thread", name}});
+                notify_status(name + " has stopped moving");
+            },
+        .moves =
+            [](const std::string& name) {
+                log::warn("a thread moves again", {{"thread", name}});
+                notify_status(name + " moves again");
+            },
+        .alive = notify_alive,
+    };
 }
 
 // Readiness goes first, so that balancers look elsewhere while we still serve; then the listening
 // sockets, the requests in flight, and last what waits in the lanes.
 int Service::drain() {
     state_.drain();
+    notify_stopping("draining");
     server_->begin_drain();
     std::promise<void> never;
     (void)never.get_future().wait_for(config_.shutdown.settle);
+    watchdog_->stop();
     server_->stop_accepting();
     const std::size_t cut = server_->finish(clock_.monotonic() + config_.shutdown.in_flight);
     place_order_->drain();
@@ -343,6 +409,8 @@ int Service::drain() {
         std::_Exit(1);
     }
     const std::uint64_t events = backend_->drain(drain_by);
+    health_->stop();
+    if (probe_server_) static_cast<void>(probe_server_->finish(clock_.monotonic()));
     find_order_->close_and_drain();
     find_order_.reset();
     backend_->rest();
@@ -403,6 +471,9 @@ int serve(const config::Config& config, const ServeOptions& options) {
             return fail(told.error());
         }
     }
+    if (const auto open = complaint_about_directory(config.data.dir); !open.empty())
+        log::warn(open);
+    notify_ready("serving on " + service.address());
     Signals signals;
     signals.wait();
     const int exit_code = service.drain();

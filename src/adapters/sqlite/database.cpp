@@ -226,6 +226,25 @@ std::expected<void, SqliteError> Database::empty_log() {
     return {};
 }
 
+std::expected<void, SqliteError> Database::copy_to(
+    Database& target, const std::function<void(int done, int pages)>& step
+) {
+    constexpr int pages_a_step = 2'560;  // 10 MiB
+    sqlite3_backup* backup =
+        sqlite3_backup_init(target.connection_.get(), "main", connection_.get(), "main");
+    if (backup == nullptr) return std::unexpected(error_of(target.connection_.get()));
+    int result = SQLITE_OK;
+    while (result == SQLITE_OK) {
+        result = sqlite3_backup_step(backup, pages_a_step);
+        const int pages = sqlite3_backup_pagecount(backup);
+        step(pages - sqlite3_backup_remaining(backup), pages);
+    }
+    // What went wrong on either side is left with the target.
+    const int finished = sqlite3_backup_finish(backup);
+    if (result == SQLITE_DONE && finished == SQLITE_OK) return {};
+    return std::unexpected(error_of(target.connection_.get()));
+}
+
 void Database::on_commit(void (*hook)(void*, int), void* argument) {
     hook_ = std::make_unique<Hook>(Hook{hook, argument});
     sqlite3_wal_hook(

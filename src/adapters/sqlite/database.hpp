@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -105,6 +106,14 @@ public:
     /// Moves all of the log and leaves it empty; `busy` when somebody still reads from it. Closing
     /// never does this by itself: whether a log was left behind must be our decision.
     [[nodiscard]] std::expected<void, SqliteError> empty_log();
+
+    /// Copies all of it into `target`, which must be empty, in steps; `step` is told after each how
+    /// many of how many pages are done. Within a read transaction the copy is of its moment.
+    ///
+    /// Source   SQLite "Online Backup API"
+    [[nodiscard]] std::expected<void, SqliteError> copy_to(
+        Database& target, const std::function<void(int done, int pages)>& step
+    );
 
     /// Calls `hook(argument, pages)` after each commit with the length of the log.
     void on_commit(void (*hook)(void*, int), void* argument);
