@@ -23,6 +23,9 @@
 
 namespace firstcome::http {
 
+class Gate;
+struct InFlightBounds;
+
 /// What the last seconds were like; for the stats page.
 struct RecentRates {
     double orders_per_second_1s = 0;    ///< accepted
@@ -65,6 +68,8 @@ struct App {
     /// Told about a broken invariant, which is also logged.
     std::function<void()> invariant_violated;
     ports::BreakerBoard* breakers = nullptr;  ///< null: nothing is guarded
+    Gate* gate = nullptr;                     ///< null: no user is held to a rate
+    InFlightBounds* in_flight = nullptr;      ///< null: calls that wait are not counted
 };
 
 }  // namespace firstcome::http
