@@ -34,8 +34,8 @@ using Target = std::variant<
     Rate*,
     Choice>;
 
-/// What a text must be, beyond being a text.
-enum class TextRule : std::uint8_t { any, not_empty, http_url, redis_url };
+/// What a text must be, beyond being a text; lists are of addresses, or of ids.
+enum class TextRule : std::uint8_t { any, not_empty, http_url, redis_url, ids };
 
 struct Field {
     std::string_view key;  ///< `lane.count`

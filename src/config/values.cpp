@@ -91,6 +91,15 @@ bool is_address_or_network(const std::string& text) {
     return bits && *bits >= 0 && *bits <= bits_max;
 }
 
+/// As domain/types.hpp has it.
+bool is_id(const std::string& text) {
+    const auto allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '_' || c == ':' || c == '-';
+    };
+    return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, allowed);
+}
+
 constexpr std::array<std::string_view, 6> redis_schemes{
     "redis://",
     "rediss://",
@@ -105,7 +114,8 @@ bool follows(TextRule rule, std::string_view text) {
     if (std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; }))
         return false;
     switch (rule) {
-        case TextRule::any: return true;
+        case TextRule::any:
+        case TextRule::ids: return true;
         case TextRule::not_empty: return !text.empty();
         case TextRule::http_url:
             return text.empty() || text.starts_with("http://") || text.starts_with("https://");
@@ -165,7 +175,8 @@ struct Reader {
 
     bool operator()(std::vector<std::string>* to) const {
         auto parts = list_from(text);
-        if (!std::ranges::all_of(parts, is_address_or_network)) return false;
+        const auto fits = field.rule == TextRule::ids ? is_id : is_address_or_network;
+        if (!std::ranges::all_of(parts, fits)) return false;
         *to = std::move(parts);
         return true;
     }
@@ -244,7 +255,8 @@ struct Accepted {
 
     std::string operator()(const std::string*) const {
         switch (field.rule) {
-            case TextRule::any: return "a text without control characters";
+            case TextRule::any:
+            case TextRule::ids: return "a text without control characters";
             case TextRule::not_empty: return "a text that is not empty, without control characters";
             case TextRule::http_url: return "an address that starts with http:// or https://";
             case TextRule::redis_url:
@@ -255,6 +267,7 @@ struct Accepted {
     }
 
     std::string operator()(const std::vector<std::string>*) const {
+        if (field.rule == TextRule::ids) return "ids of 1 to 64 letters, digits, and . _ : -";
         return "IP addresses or networks, like 10.0.0.0/8";
     }
 

@@ -8,6 +8,7 @@
 #include "base/time.hpp"
 #include "config/config.hpp"
 #include "ports/breaker_board.hpp"
+#include "ports/limit_share.hpp"
 #include "ports/order_ledger.hpp"
 #include "ports/order_store.hpp"
 
@@ -54,6 +55,9 @@ public:
     [[nodiscard]] virtual app::DeadLetterDesk* desk() = 0;
 
     [[nodiscard]] virtual ports::BreakerBoard& breakers() = 0;
+
+    /// How this node's clients are made known to the others; null: it is alone.
+    [[nodiscard]] virtual std::unique_ptr<ports::LimitShare> open_limit_share() { return nullptr; }
 
     /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
     [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;

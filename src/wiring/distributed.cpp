@@ -4,6 +4,7 @@
 #include "adapters/postgres/migrations.hpp"
 #include "adapters/postgres/store.hpp"
 #include "adapters/redis/check.hpp"
+#include "adapters/redis/limit_share.hpp"
 #include "base/assert.hpp"
 #include "telemetry/log.hpp"
 #include "wiring/backend.hpp"
@@ -68,6 +69,10 @@ public:
     [[nodiscard]] app::DeadLetterDesk* desk() override { return events_.desk(); }
 
     [[nodiscard]] ports::BreakerBoard& breakers() override { return breakers_.board(); }
+
+    [[nodiscard]] std::unique_ptr<ports::LimitShare> open_limit_share() override {
+        return std::make_unique<redis::LimitShare>(redis_, clock_, entropy_);
+    }
 
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override;
 
