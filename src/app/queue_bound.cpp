@@ -15,11 +15,8 @@ constexpr int patience_targets = 5;       // of wait_target: 100 ms by default
 constexpr std::size_t floor_max = 256;    // orders: what many clients at once may well be
 constexpr std::size_t reserve_part = 64;  // of the queue: for stock changes, releases, figures
 constexpr int remembers = 8;              // batches the averages look back on
+constexpr std::int64_t fractions = 1024;  // orders are summed in these, so that few can fade too
 constexpr int creeps = 256;  // batches the lone commit takes to believe in a slower one
-
-nanoseconds moved(nanoseconds from, nanoseconds to, int over) {
-    return from.count() == 0 ? to : from + (to - from) / over;
-}
 
 }  // namespace
 
@@ -37,11 +34,15 @@ QueueBound::QueueBound(const Options& options)
 void QueueBound::batch_ended(const Batch& batch) {
     FC_ASSERT(batch.size > 0);
     const nanoseconds took = std::max(batch.ended - batch.started, nanoseconds{1});
-    per_order_ = moved(per_order_, took / static_cast<std::int64_t>(batch.size), remembers);
+    // By order, not by batch: a small batch is mostly commit, and says little of what a full one
+    // costs.
+    const auto faded = [](auto sum) { return sum - sum / remembers; };
+    recent_time_ = faded(recent_time_) + took;
+    recent_orders_ = faded(recent_orders_) + static_cast<std::int64_t>(batch.size) * fractions;
     // The quickest batches are those that cost little beside their commit. In a standing queue
     // there are none, so what is known stays.
     if (lone_commit_.count() == 0 || took < lone_commit_) lone_commit_ = took;
-    if (!stands_) lone_commit_ = moved(lone_commit_, took, creeps);
+    if (!stands_) lone_commit_ += (took - lone_commit_) / creeps;
 
     const bool as_before = stands_ ? batch.refused : batch.oldest_wait <= 2 * budget();
     if (as_before) as_before_at_ = batch.ended;
@@ -52,12 +53,18 @@ void QueueBound::batch_ended(const Batch& batch) {
     bound_ = stands_ ? standing_bound() : open_bound_;
 }
 
+nanoseconds QueueBound::per_order() const {
+    return recent_time_ * fractions / std::max(recent_orders_, std::int64_t{1});
+}
+
 nanoseconds QueueBound::budget() const {
-    return std::max(options_.wait_target / 2, 2 * lone_commit_);
+    // Three commits: then at most a third of the time goes into commits that could have been
+    // shared.
+    return std::max(options_.wait_target / 2, 3 * lone_commit_);
 }
 
 std::size_t QueueBound::standing_bound() const {
-    const auto served = static_cast<std::size_t>(budget() / std::max(per_order_, nanoseconds{1}));
+    const auto served = static_cast<std::size_t>(budget() / std::max(per_order(), nanoseconds{1}));
     return std::clamp(served, floor_, open_bound_);
 }
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace firstcome::app {
 
@@ -13,8 +14,8 @@ namespace firstcome::app {
 /// that is served within `wait_target`, and the others hear at once that they must wait.
 ///
 /// The queue stands when the oldest of each batch has waited too long for `patience` in a row. It
-/// stands no more when nobody was turned away for as long. What is too long follows the lane: twice
-/// the commit of a lone order, where that is slow.
+/// stands no more when nobody was turned away for as long. What is too long follows the lane: six
+/// times the commit of a lone order, where that is slow.
 ///
 /// Thread   the lane's
 /// Source   the idea of "burst or standing queue": Nichols and Jacobson, CoDel, RFC 8289
@@ -45,7 +46,7 @@ public:
     [[nodiscard]] bool stands() const { return stands_; }
 
     /// What one more order costs, from the last batches; 0: none yet.
-    [[nodiscard]] std::chrono::nanoseconds per_order() const { return per_order_; }
+    [[nodiscard]] std::chrono::nanoseconds per_order() const;
 
 private:
     [[nodiscard]] std::chrono::nanoseconds budget() const;
@@ -59,7 +60,8 @@ private:
     bool stands_ = false;
     base::MonotonicTime as_before_at_{};  // the last batch that spoke for the state as it is
     std::chrono::nanoseconds lone_commit_{};
-    std::chrono::nanoseconds per_order_{};
+    std::chrono::nanoseconds recent_time_{};  // of the last batches, older ones fading
+    std::int64_t recent_orders_ = 0;          // theirs, in fractions
 };
 
 }  // namespace firstcome::app

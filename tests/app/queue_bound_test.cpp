@@ -155,11 +155,10 @@ TEST(QueueBound, KeepsServingAtFullSpeedAndQuicklyAtTenTimesTheLoad) {
         lane.serve(row.full_speed / 4, 1s);
         lane.serve(row.full_speed * 10, 1s);  // here the rush turns into a standing queue
         lane.forget();
-        lane.serve(row.full_speed * 10, 5s);
-        const auto served = static_cast<double>(lane.took.size()) / 5.0;
-        EXPECT_GE(served, 0.85 * static_cast<double>(row.full_speed)) << row.commit.count();
-        EXPECT_LE(lane.p99(), std::max(nanoseconds{30ms}, 5 * row.commit)) << row.commit.count();
-        EXPECT_TRUE(lane.bound.stands());
+        lane.serve(row.full_speed * 10, 2s);
+        const auto served = static_cast<double>(lane.took.size()) / 2.0;
+        EXPECT_GE(served, 0.90 * static_cast<double>(row.full_speed)) << row.commit.count();
+        EXPECT_LE(lane.p99(), std::max(nanoseconds{36ms}, 5 * row.commit)) << row.commit.count();
     }
 }
 
