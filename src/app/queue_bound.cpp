@@ -65,7 +65,9 @@ nanoseconds QueueBound::budget() const {
 
 std::size_t QueueBound::standing_bound() const {
     const auto served = static_cast<std::size_t>(budget() / std::max(per_order(), nanoseconds{1}));
-    return std::clamp(served, floor_, open_bound_);
+    // Of a batch and a few more, the few would cost a commit of their own.
+    const std::size_t batches = served / options_.batch_size_max * options_.batch_size_max;
+    return std::clamp(batches > 0 ? batches : served, floor_, open_bound_);
 }
 
 }  // namespace firstcome::app
