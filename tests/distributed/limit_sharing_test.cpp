@@ -55,7 +55,6 @@ struct Node {
 class LimitSharingTest : public testing::Test {
 protected:
     void SetUp() override {
-        server_.start();
         for (auto& node : nodes_) node = std::make_unique<Node>(server_, hash_, clock_, entropy_);
         exchange();
     }

@@ -18,8 +18,6 @@ using ports::LimitUse;
 
 class LimitShareTest : public testing::Test {
 protected:
-    void SetUp() override { server_.start(); }
-
     std::unique_ptr<LimitShare> node() {
         ConnectionOptions options;
         options.url = *parse_url(server_.url());
