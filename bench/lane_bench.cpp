@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <semaphore>
@@ -162,7 +163,12 @@ void durable(benchmark::State& state) {
     Silent observer;
     Window window{state.range(0)};
     app::OrderLane lane{
-        {.queue_capacity = 1U << 16U, .batch_size_max = 4096}, **ledger, clock, observer};
+        {.queue_capacity = 1U << 16U,
+         .batch_size_max = 4096,
+         .wait_target = std::chrono::hours{1}},  // nobody is turned away
+        **ledger,
+        clock,
+        observer};
     lane.start();
     Buyers buyers{hash};
     std::vector<domain::OrderRequest> requests;

@@ -20,7 +20,13 @@ OrderLane::OrderLane(
       ledger_(ledger),
       clock_(clock),
       observer_(observer),
-      queue_(options.queue_capacity) {
+      queue_(options.queue_capacity),
+      queue_bound_({
+          .capacity = options.queue_capacity,
+          .batch_size_max = options.batch_size_max,
+          .wait_target = options.wait_target,
+      }),
+      bound_(queue_bound_.bound()) {
     FC_ASSERT(options.batch_size_max > 0);
 }
 
@@ -37,7 +43,12 @@ void OrderLane::start() {
 
 bool OrderLane::submit(Placement&& placement) {
     FC_ASSERT(placement.sink != nullptr);
-    return queue_.try_push(Job{.placement = std::move(placement), .work = {}});
+    return queue_.try_push(Job{.placement = std::move(placement), .work = {}}, queue_bound());
+}
+
+base::MonotonicTime OrderLane::expected_turn() const {
+    const std::chrono::nanoseconds each{per_order_ns_.load(std::memory_order_relaxed)};
+    return clock_.monotonic() + each * static_cast<std::int64_t>(queue_.size());
 }
 
 bool OrderLane::run_on_lane(std::move_only_function<void(ports::OrderLedger&)> work) {
@@ -89,28 +100,63 @@ void OrderLane::run() {
 
 void OrderLane::place_and_reply(std::span<Job> orders) {
     FC_ASSERT(!orders.empty());
-    requests_.clear();
-    for (const Job& job : orders) requests_.push_back(job.placement.request);
-    outcomes_.resize(orders.size());
-
     const base::MonotonicTime started = clock_.monotonic();
-    const auto result = ledger_.place(requests_, outcomes_);
-    const base::MonotonicTime placed = clock_.monotonic();
+    // Who has stopped waiting is passed over: nobody would hear that they got a unit.
+    requests_.clear();
+    for (const Job& job : orders) {
+        if (job.placement.deadline > started) requests_.push_back(job.placement.request);
+    }
+    const auto oldest_wait = started - orders.front().placement.arrived;
+    if (const std::size_t late = orders.size() - requests_.size(); late > 0) {
+        observer_.batch_placed(
+            options_.shard,
+            ports::BatchReport{
+                .outcomes = {},
+                .size = late,
+                .result = std::unexpected(ports::LedgerError::deadline_passed),
+                .queue_wait_oldest = oldest_wait,
+                .place_time = {},
+                .queue_depth = queue_.size(),
+            }
+        );
+    }
+    if (!requests_.empty()) place(started, oldest_wait);
+    reply(orders, started);
+}
 
+void OrderLane::place(base::MonotonicTime started, std::chrono::nanoseconds oldest_wait) {
+    outcomes_.resize(requests_.size());
+    placed_ = ledger_.place(requests_, outcomes_);
+    const base::MonotonicTime ended = clock_.monotonic();
     observer_.batch_placed(
         options_.shard,
         ports::BatchReport{
-            .outcomes = result ? std::span<const domain::Outcome>(outcomes_)
-                               : std::span<const domain::Outcome>{},
-            .size = orders.size(),
-            .result = result,
-            .queue_wait_oldest = started - orders.front().placement.arrived,
-            .place_time = placed - started,
+            .outcomes = placed_ ? std::span<const domain::Outcome>(outcomes_)
+                                : std::span<const domain::Outcome>{},
+            .size = requests_.size(),
+            .result = placed_,
+            .queue_wait_oldest = oldest_wait,
+            .place_time = ended - started,
             .queue_depth = queue_.size(),
         }
     );
-    for (std::size_t i = 0; i < orders.size(); ++i) {
-        const Placement& placement = orders[i].placement;
+    const std::uint64_t full = queue_.full_count();
+    queue_bound_.batch_ended({
+        .started = started,
+        .ended = ended,
+        .oldest_wait = oldest_wait,
+        .size = requests_.size(),
+        .refused = full != full_seen_,
+    });
+    full_seen_ = full;
+    bound_.store(queue_bound_.bound(), std::memory_order_relaxed);
+    per_order_ns_.store(queue_bound_.per_order().count(), std::memory_order_relaxed);
+}
+
+void OrderLane::reply(std::span<Job> orders, base::MonotonicTime started) {
+    std::size_t next = 0;  // of outcomes_: those passed over have none
+    for (const Job& job : orders) {
+        const Placement& placement = job.placement;
         auto mailbox = std::ranges::find(answers_, placement.sink, &Mailbox::sink);
         if (mailbox == answers_.end()) {
             answers_.push_back({.sink = placement.sink, .answers = {}});
@@ -118,10 +164,12 @@ void OrderLane::place_and_reply(std::span<Job> orders) {
         }
         Answer& answer = mailbox->answers.emplace_back();
         answer.ticket = placement.ticket;
-        if (result) {
-            answer.reply = std::move(outcomes_[i]);
+        if (placement.deadline <= started) {
+            answer.reply = std::unexpected(ports::LedgerError::deadline_passed);
+        } else if (placed_) {
+            answer.reply = std::move(outcomes_[next++]);
         } else {
-            answer.reply = std::unexpected(result.error());
+            answer.reply = std::unexpected(placed_.error());
         }
     }
     for (Mailbox& mailbox : answers_) {

@@ -2,6 +2,7 @@
 // stop 5 of 7 on the path of one order
 #pragma once
 
+#include "app/queue_bound.hpp"
 #include "base/bounded_queue.hpp"
 #include "base/time.hpp"
 #include "domain/order.hpp"
@@ -47,12 +48,14 @@ struct Placement {
     ReplySink* sink = nullptr;  ///< outlives the lane
     std::uint64_t ticket = 0;
     base::MonotonicTime arrived;
+    base::MonotonicTime deadline = base::MonotonicTime::max();  ///< not begun any more from here on
 };
 
 struct LaneOptions {
     unsigned shard = 0;
     std::size_t queue_capacity = 8192;  ///< orders that may wait; beyond it they are shed
     std::size_t batch_size_max = 1024;  ///< orders that share one commit
+    std::chrono::nanoseconds wait_target{std::chrono::milliseconds{20}};  ///< see QueueBound
 };
 
 /// One thread that owns a shard's ledger. Who comes first in its queue comes first in the sale.
@@ -72,12 +75,19 @@ public:
     /// Starts the thread `fc-lane-<shard>`.
     void start();
 
-    /// True: taken, and it gets exactly one answer. False: no room, or the lane is closed.
+    /// True: taken, and it gets exactly one answer. False: as many wait as may, or the lane is
+    /// closed.
     ///
     /// Thread   any
     [[nodiscard]] bool submit(Placement&& placement);
 
-    /// Runs on the lane between two batches. False: the lane is closed, or too many wait.
+    /// When an order that is submitted now would be decided, as far as one can tell.
+    ///
+    /// Thread   any
+    [[nodiscard]] base::MonotonicTime expected_turn() const;
+
+    /// Runs on the lane between two batches; orders always leave some room for it. False: the lane
+    /// is closed, or too many wait.
     ///
     /// Thread   any
     [[nodiscard]] bool run_on_lane(std::move_only_function<void(ports::OrderLedger&)> work);
@@ -88,6 +98,9 @@ public:
     [[nodiscard]] std::size_t queue_depth() const { return queue_.size(); }
 
     [[nodiscard]] std::uint64_t queue_full_count() const { return queue_.full_count(); }
+
+    /// Orders that may wait now; less than the queue's capacity while more come than are served.
+    [[nodiscard]] std::size_t queue_bound() const { return bound_.load(std::memory_order_relaxed); }
 
     /// The last time the lane moved, for liveness; `busy` says whether it had work then.
     [[nodiscard]] base::MonotonicTime last_beat() const;
@@ -109,6 +122,8 @@ private:
 
     void run();
     void place_and_reply(std::span<Job> orders);
+    void place(base::MonotonicTime started, std::chrono::nanoseconds oldest_wait);
+    void reply(std::span<Job> orders, base::MonotonicTime started);
     void beat(bool busy);
 
     LaneOptions options_;
@@ -116,8 +131,13 @@ private:
     const base::Clock& clock_;    // outlives
     ports::Observer& observer_;   // outlives
     base::BoundedQueue<Job> queue_;
+    QueueBound queue_bound_;  // the lane's
+    std::uint64_t full_seen_ = 0;
+    std::atomic<std::size_t> bound_;
+    std::atomic<std::int64_t> per_order_ns_{0};
     std::vector<domain::OrderRequest> requests_;
     std::vector<domain::Outcome> outcomes_;
+    std::expected<void, ports::LedgerError> placed_;  // of requests_
     std::vector<Mailbox> answers_;
     std::atomic<std::int64_t> last_beat_ns_{0};
     std::atomic<bool> busy_{false};

@@ -11,6 +11,7 @@ std::string_view name(Shed why) {
     switch (why) {
         case Shed::overloaded: return "overloaded";
         case Shed::draining: return "draining";
+        case Shed::too_late: return "too_late";
     }
     FC_UNREACHABLE();
 }
@@ -32,9 +33,11 @@ PlaceOrder::PlaceOrder(std::vector<OrderLane*> lanes) : lanes_(std::move(lanes))
 std::optional<Shed> PlaceOrder::submit(Placement&& placement) {
     if (draining_.load(std::memory_order_relaxed)) return Shed::draining;
     OrderLane& lane = *lanes_[shard_of(placement.request.item, lanes_.size())];
-    if (lane.submit(std::move(placement))) return std::nullopt;
+    const bool hopeless = placement.deadline != base::MonotonicTime::max() &&
+                          lane.expected_turn() > placement.deadline;
+    if (!hopeless && lane.submit(std::move(placement))) return std::nullopt;
     shed_.fetch_add(1, std::memory_order_relaxed);
-    return Shed::overloaded;
+    return hopeless ? Shed::too_late : Shed::overloaded;
 }
 
 }  // namespace firstcome::app

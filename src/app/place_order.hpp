@@ -18,8 +18,9 @@ namespace firstcome::app {
 
 /// Why an order was not even queued; the buyer is told to wait (503 please_wait).
 enum class Shed : std::uint8_t {
-    overloaded,  // the lane's queue is full
+    overloaded,  // as many wait in the lane as may
     draining,    // the service is going down
+    too_late,    // its turn would come after its deadline
 };
 [[nodiscard]] std::string_view name(Shed why);
 

@@ -3,6 +3,7 @@
 
 #include "base/assert.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -27,16 +28,26 @@ public:
     }
 
     /// False when full or closed: nothing was taken, and `full_count` says how often.
-    [[nodiscard]] bool try_push(T&& value) { return try_push_all(std::span<T>(&value, 1)) == 1; }
+    [[nodiscard]] bool try_push(T&& value) { return try_push(std::move(value), capacity_); }
+
+    /// The same, below a bound of the caller's own.
+    [[nodiscard]] bool try_push(T&& value, std::size_t bound) {
+        return try_push_all(std::span<T>(&value, 1), bound) == 1;
+    }
 
     /// Takes as many from the front of `values` as there is room for, and says how many.
     [[nodiscard]] std::size_t try_push_all(std::span<T> values) {
+        return try_push_all(values, capacity_);
+    }
+
+    [[nodiscard]] std::size_t try_push_all(std::span<T> values, std::size_t bound) {
+        bound = std::min(bound, capacity_);
         std::size_t taken = 0;
         bool wake = false;
         {
             const std::lock_guard lock{mutex_};
             if (closed_) return 0;
-            while (taken < values.size() && waiting_.size() < capacity_) {
+            while (taken < values.size() && waiting_.size() < bound) {
                 waiting_.push_back(std::move(values[taken++]));
             }
             if (taken < values.size()) ++full_count_;

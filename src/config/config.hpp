@@ -68,6 +68,9 @@ struct Config {
         std::string tls_certificate;
         std::string tls_key;
         std::size_t connections_max = 10'000;
+        std::size_t batches_max = 256;
+        std::size_t reads_max = 1024;
+        std::size_t admin_max = 64;
         milliseconds header_timeout{10'000};
         milliseconds body_timeout{10'000};
         milliseconds idle_timeout{60'000};
@@ -84,6 +87,7 @@ struct Config {
         unsigned count = 1;
         std::size_t batch_size_max = 1024;
         std::size_t queue_capacity = 8192;
+        milliseconds wait_target{20};
     } lane;
 
     struct Read {
@@ -100,9 +104,16 @@ struct Config {
     } idempotency;
 
     struct RateLimit {
-        bool enabled = false;
+        bool enabled = true;
+        bool shadow = false;
         Rate ip{.count = 100, .burst = 200};
         Rate user{.count = 5, .burst = 10};
+        Rate ip_orders;
+        Rate ip_reads;
+        Rate ip_admin;
+        std::vector<std::string> allow;
+        std::vector<std::string> allow_users;
+        std::size_t memory_max_bytes = std::size_t{64} * 1024 * 1024;
     } rate_limit;
 
     struct Auth {

@@ -82,8 +82,9 @@ constexpr Field table[] = {
      .min = 0,
      .max = 256},
     {FC_FIELD(server.trusted_proxies),
-     .doc = "Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed.",
-     .comes_with = "rate limits"},
+     .doc = "Addresses or networks (10.0.0.0/8) of the proxies in front, whose X-Forwarded-For is "
+            "believed. Empty: nobody's; then all clients of a proxy share one rate limit.",
+     .reloadable = true},
     {FC_FIELD(server.tls_certificate),
      .doc = "PEM file with the certificate chain; needs server.tls_key. Empty: plain HTTP. "
             "This version refuses to serve with it."},
@@ -92,6 +93,19 @@ constexpr Field table[] = {
      .doc = "Open connections at the same time; one more is closed at once and counted.",
      .min = 1,
      .max = 1'000'000},
+    {FC_FIELD(server.batches_max),
+     .doc = "Batches of orders under way at the same time; one more gets 503 please_wait at once.",
+     .min = 1,
+     .max = 100'000},
+    {FC_FIELD(server.reads_max),
+     .doc = "Look-ups of orders under way at the same time; one more gets 503 please_wait at once.",
+     .min = 1,
+     .max = 100'000},
+    {FC_FIELD(server.admin_max),
+     .doc = "Admin requests that wait for their answer at the same time; they have places of their "
+            "own, and one more gets 503 please_wait at once.",
+     .min = 1,
+     .max = 10'000},
     {FC_FIELD(server.header_timeout),
      .doc = "How long a request's line and headers may take from their first byte.",
      .min = 100,
@@ -135,9 +149,15 @@ constexpr Field table[] = {
      .min = 1,
      .max = 65'536},
     {FC_FIELD(lane.queue_capacity),
-     .doc = "Orders that may wait in a lane; beyond it 503 please_wait at once.",
+     .doc = "Orders that may wait in a lane during a rush; beyond it 503 please_wait at once.",
      .min = 1,
      .max = 1'000'000},
+    {FC_FIELD(lane.wait_target),
+     .doc =
+         "While more orders come than a lane can serve: how long those it takes should wait; the "
+         "others get 503 please_wait at once.",
+     .min = 1,
+     .max = 10 * seconds},
 
     {FC_FIELD(read.threads), .doc = "Threads that look orders up.", .min = 1, .max = 64},
 
@@ -155,12 +175,43 @@ constexpr Field table[] = {
      .max = 30 * days},
 
     {FC_FIELD(rate_limit.enabled),
-     .doc = "Whether clients are held to the two limits below.",
-     .comes_with = "rate limits"},
+     .doc = "Whether clients are held to the limits below; beyond them 429 rate_limited. Switch it "
+            "off to measure from one machine.",
+     .reloadable = true},
+    {FC_FIELD(rate_limit.shadow),
+     .doc =
+         "Whether the limits are only counted (firstcome_ratelimit_total) and nobody is refused.",
+     .reloadable = true},
     {FC_FIELD(rate_limit.ip),
-     .doc = "Requests of one address (IPv6: of one /64).",
-     .comes_with = "rate limits"},
-    {FC_FIELD(rate_limit.user), .doc = "Requests of one user.", .comes_with = "rate limits"},
+     .doc = "Requests of one address (IPv6: of one /64) to all of /api.",
+     .reloadable = true},
+    {FC_FIELD(rate_limit.user),
+     .doc = "Orders of one user, those in batches included.",
+     .reloadable = true},
+    {FC_FIELD(rate_limit.ip_orders),
+     .doc = "Besides rate_limit.ip: of these, POSTs of orders and batches.",
+     .reloadable = true},
+    {FC_FIELD(rate_limit.ip_reads),
+     .doc = "Besides rate_limit.ip: of these, reads of orders, counts and stock.",
+     .reloadable = true},
+    {FC_FIELD(rate_limit.ip_admin),
+     .doc = "Besides rate_limit.ip: of these, admin requests.",
+     .reloadable = true},
+    {FC_FIELD(rate_limit.allow),
+     .doc = "Addresses or networks that no limit of addresses holds. Behind a local proxy leave "
+            "127.0.0.1 out: all that comes through it would be let in.",
+     .reloadable = true},
+    {FC_FIELD(rate_limit.allow_users),
+     .doc = "Users that the limit of users does not hold.",
+     .rule = TextRule::ids,
+     .reloadable = true},
+    {FC_FIELD(rate_limit.memory_max_bytes),
+     .doc =
+         "Memory for counting, taken as it fills; 16 bytes a client and policy. When it is full, "
+         "new clients share a limit until others have been quiet.",
+     .min = 4 * mib,
+     .max = 4096 * mib,
+     .bytes = true},
 
     {FC_FIELD(auth.mode),
      .doc =

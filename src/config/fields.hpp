@@ -41,6 +41,7 @@ enum class TextRule : std::uint8_t {
     http_url,
     redis_url,
     listen,        // an address and a port, or nothing
+    ids,           // of a list: users or items
     health_check,  // of a list: each a HealthCheck
     health_group,  // of a list: each a HealthGroup
 };

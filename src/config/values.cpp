@@ -92,6 +92,15 @@ bool is_address_or_network(const std::string& text) {
     return bits && *bits >= 0 && *bits <= bits_max;
 }
 
+/// As domain/types.hpp has it.
+bool is_id(const std::string& text) {
+    const auto allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '_' || c == ':' || c == '-';
+    };
+    return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, allowed);
+}
+
 constexpr std::array<std::string_view, 6> redis_schemes{
     "redis://",
     "rediss://",
@@ -115,6 +124,7 @@ bool follows(TextRule rule, std::string_view text) {
                 return text.starts_with(scheme);
             });
         case TextRule::listen: return text.empty() || Endpoint::from(text).has_value();
+        case TextRule::ids:
         case TextRule::health_check:
         case TextRule::health_group: break;  // of lists only
     }
@@ -132,6 +142,7 @@ std::string in_quotes(std::string_view text) {
 
 bool is_part(TextRule rule, const std::string& part) {
     if (!follows(TextRule::not_empty, part)) return false;
+    if (rule == TextRule::ids) return is_id(part);
     if (rule == TextRule::health_check) return HealthCheck::from(part).has_value();
     if (rule == TextRule::health_group) return HealthGroup::from(part).has_value();
     return is_address_or_network(part);
@@ -256,7 +267,8 @@ struct Accepted {
 
     std::string operator()(const std::string*) const {
         switch (field.rule) {
-            case TextRule::any: return "a text without control characters";
+            case TextRule::any:
+            case TextRule::ids: return "a text without control characters";
             case TextRule::not_empty: return "a text that is not empty, without control characters";
             case TextRule::http_url: return "an address that starts with http:// or https://";
             case TextRule::redis_url:
@@ -278,6 +290,7 @@ struct Accepted {
         if (field.rule == TextRule::health_group) {
             return "lines of a name and components, like \"checkout store orders-db\"";
         }
+        if (field.rule == TextRule::ids) return "ids of 1 to 64 letters, digits, and . _ : -";
         return "IP addresses or networks, like 10.0.0.0/8";
     }
 

@@ -1,10 +1,13 @@
 // src/http/api.cpp - the table of everything the service answers
 #include "http/api.hpp"
 
+#include "base/assert.hpp"
 #include "http/admin_handler.hpp"
+#include "http/answers.hpp"
 #include "http/breakers_handler.hpp"
 #include "http/dlq_handler.hpp"
 #include "http/health_handler.hpp"
+#include "http/in_flight.hpp"
 #include "http/json.hpp"
 #include "http/openapi.hpp"
 #include "http/orders_handler.hpp"
@@ -33,9 +36,34 @@ AnswerNow now(void (*handler)(const Request&, Response&, App&), App& app) {
     };
 }
 
-AnswerLater later(Awaitable<Response> (*handler)(const Request&, IoThread&, App&), App& app) {
-    return
-        [handler, &app](const Request& request, IoThread& io) { return handler(request, io, app); };
+using LaterHandler = Awaitable<Response> (*)(const Request&, IoThread&, App&);
+
+InFlight& bound_of(const Request& request, InFlightBounds& bounds) {
+    switch (request.route->limited_as) {
+        case app::RouteClass::batch: return bounds.batches;
+        case app::RouteClass::admin: return bounds.admin;
+        case app::RouteClass::open:
+        case app::RouteClass::orders:
+        case app::RouteClass::reads: return bounds.reads;
+    }
+    FC_UNREACHABLE();
+}
+
+Awaitable<Response> bounded(LaterHandler handler, const Request& request, IoThread& io, App& app) {
+    const InFlight::Place place{bound_of(request, *app.in_flight)};
+    if (!place.taken()) {
+        co_return problem_response(
+            request, please_wait(WaitReason::overloaded, chance_of(request))
+        );
+    }
+    co_return co_await handler(request, io, app);
+}
+
+AnswerLater later(LaterHandler handler, App& app) {
+    return [handler, &app](const Request& request, IoThread& io) {
+        if (app.in_flight == nullptr) return handler(request, io, app);
+        return bounded(handler, request, io, app);
+    };
 }
 
 std::vector<Row> rows(App& app, OrderEndpoint& orders) {

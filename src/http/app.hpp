@@ -28,6 +28,9 @@ class HealthBoard;
 
 namespace firstcome::http {
 
+class Gate;
+struct InFlightBounds;
+
 /// What the last seconds were like; for the stats page.
 struct RecentRates {
     double orders_per_second_1s = 0;    ///< accepted
@@ -75,6 +78,8 @@ struct App {
     std::function<ports::Backlog()> backlog{};
     /// What stands still until somebody mends it, a sentence each; empty: nothing ever does.
     std::function<std::vector<std::string>()> troubles{};
+    Gate* gate = nullptr;                     ///< null: no user is held to a rate
+    InFlightBounds* in_flight = nullptr;      ///< null: calls that wait are not counted
 };
 
 }  // namespace firstcome::http

@@ -148,7 +148,8 @@ void Request::clear() {
     parameters = {};
     content_type = authorization = idempotency_key = if_none_match = {};
     idempotency_key_count = 0;
-    forwarded_for = traceparent = fields = {};
+    forwarded_for = deadline_ms = traceparent = fields = {};
+    limit = {};
     trace = {};
     id.clear();
     route = nullptr;

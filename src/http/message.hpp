@@ -51,6 +51,13 @@ private:
 
 struct Route;
 
+/// The limit an admitted request came closest to, for the header RateLimit.
+struct LimitNote {
+    std::string_view policy{};  ///< empty: none applies
+    std::uint32_t remaining = 0;
+    std::uint32_t reset_seconds = 0;
+};
+
 /// One request. All views live until its answer has been written; none of them owns.
 ///
 /// Thread   the connection's io thread
@@ -73,10 +80,13 @@ struct Request {
     std::uint32_t idempotency_key_count = 0;  ///< fields of that name; 2 or more is a mistake
     std::string_view if_none_match;
     std::string_view forwarded_for;  ///< the last X-Forwarded-For field; see fields_named()
+    std::string_view deadline_ms;    ///< of Firstcome-Deadline-Ms, raw; "," when it came twice
     std::string_view traceparent;    ///< raw; already read into `trace` when valid
     std::string_view fields;         ///< the raw header lines, each ending in CRLF
 
     PeerAddress peer;
+    PeerAddress client;  ///< the peer, or who trusted proxies say is behind it
+    LimitNote limit;
     base::MonotonicTime arrived{};  ///< when the last byte was read
     domain::TraceContext trace;     ///< of a valid traceparent (span: the caller's), or made here
     RequestId id;

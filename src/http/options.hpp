@@ -12,6 +12,8 @@
 
 namespace firstcome::http {
 
+class Gate;
+
 struct Timeouts {
     std::chrono::nanoseconds header = std::chrono::seconds{10};  ///< first byte to end of head
     std::chrono::nanoseconds body = std::chrono::seconds{20};    ///< end of head to end of body
@@ -32,6 +34,7 @@ struct ServerOptions {
     Limits limits = {};
     Timeouts timeouts = {};
     RenderProblem render_problem = render_engine_problem;
+    Gate* gate = nullptr;  ///< outlives the server; null: everybody is let in
 };
 
 }  // namespace firstcome::http

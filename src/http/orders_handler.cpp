@@ -3,6 +3,8 @@
 
 #include "http/answers.hpp"
 #include "http/await.hpp"
+#include "http/deadline.hpp"
+#include "http/gate.hpp"
 #include "http/idempotency_key.hpp"
 #include "http/json.hpp"
 #include "http/order_json.hpp"
@@ -50,6 +52,14 @@ void answer_accepted(const domain::Accepted& accepted, Response& response) {
     append_order(response.body, accepted.order);
 }
 
+/// Why one more order of the user must wait; nothing where no user is held to a rate.
+std::optional<Problem> refused_by_gate(
+    const Request& request, const domain::UserId& user, const App& app
+) {
+    if (app.gate == nullptr) return std::nullopt;
+    return app.gate->refuse_order(request, user.text());
+}
+
 /// What the status of a stored order is told by: it changes at most once.
 std::string etag_of(const domain::Order& order) {
     return "\"" + std::to_string(order.sequence) + "-" + std::string(name(order.status)) + "\"";
@@ -71,8 +81,21 @@ bool PlaceOrderEndpoint::submit(
         answer_problem(request, order.error(), response);
         return false;
     }
+    const auto deadline = deadline_of(request);
+    if (!deadline) {
+        answer_problem(request, deadline.error(), response);
+        return false;
+    }
+    if (const auto refused = refused_by_gate(request, order->user, app_)) {
+        answer_problem(request, *refused, response);
+        return false;
+    }
     const auto shed = app_.place_order.submit(
-        {.request = *order, .sink = &sink, .ticket = ticket, .arrived = request.arrived}
+        {.request = *order,
+         .sink = &sink,
+         .ticket = ticket,
+         .arrived = request.arrived,
+         .deadline = *deadline}
     );
     if (!shed) return true;
     answer_problem(request, problem(*shed, chance_of(request)), response);
@@ -97,6 +120,8 @@ Awaitable<Response> post_order_batch(const Request& request, IoThread& io, App& 
     }
     auto batch = parse_batch(request.body, app.options.quantity_max);
     if (!batch) co_return problem_response(request, problem(std::move(batch.error())));
+    const auto deadline = deadline_of(request);
+    if (!deadline) co_return problem_response(request, deadline.error());
 
     const std::size_t size = batch->elements.size();
     OrderGather gather{io, size};
@@ -112,13 +137,16 @@ Awaitable<Response> post_order_batch(const Request& request, IoThread& io, App& 
             continue;
         }
         domain::OrderRequest& order = *element.order;
+        refused[i] = refused_by_gate(request, order.user, app);
+        if (refused[i]) continue;
         order.trace = request.trace;
         if (!element.key.empty()) order.key = app.hash.hash128(order.user.text(), element.key);
         const auto shed = app.place_order.submit(
             {.request = order,
              .sink = &gather.sink(),
              .ticket = gather.ticket(i),
-             .arrived = request.arrived}
+             .arrived = request.arrived,
+             .deadline = *deadline}
         );
         if (shed) {
             refused[i] = problem(*shed, chance_of(request));

@@ -260,6 +260,7 @@ struct WaitRow {
 WaitRow wait_row_of(WaitReason why) {
     switch (why) {
         case WaitReason::overloaded:
+        case WaitReason::deadline_passed:
             return {
                 "Many people are ordering right now. Please wait a moment and try again. / "
                 "지금 주문이 많이 몰려 대기 중입니다. 잠시만 기다렸다가 다시 시도해 주세요.",
@@ -495,6 +496,7 @@ std::string_view name(WaitReason why) {
         case WaitReason::breaker_open: return "breaker_open";
         case WaitReason::storage_unavailable: return "storage_unavailable";
         case WaitReason::storage_full: return "storage_full";
+        case WaitReason::deadline_passed: return "deadline_passed";
     }
     FC_UNREACHABLE();
 }
@@ -558,6 +560,8 @@ Problem problem(ports::LedgerError error, std::uint64_t chance) {
         case ports::LedgerError::rebuilding: return please_wait(WaitReason::rebuilding, chance);
         case ports::LedgerError::circuit_open: return please_wait(WaitReason::breaker_open, chance);
         case ports::LedgerError::backlog: return please_wait(WaitReason::overloaded, chance);
+        case ports::LedgerError::deadline_passed:
+            return please_wait(WaitReason::deadline_passed, chance);
         case ports::LedgerError::outcome_unknown: return problem(ProblemCode::outcome_unknown);
     }
     FC_UNREACHABLE();
@@ -576,6 +580,7 @@ Problem problem(app::Shed why, std::uint64_t chance) {
     switch (why) {
         case app::Shed::overloaded: return please_wait(WaitReason::overloaded, chance);
         case app::Shed::draining: return please_wait(WaitReason::draining, chance);
+        case app::Shed::too_late: return please_wait(WaitReason::deadline_passed, chance);
     }
     FC_UNREACHABLE();
 }

@@ -32,6 +32,7 @@ enum class WaitReason : std::uint8_t {
     breaker_open,
     storage_unavailable,
     storage_full,
+    deadline_passed,
 };
 [[nodiscard]] std::string_view name(WaitReason why);
 

@@ -273,6 +273,11 @@ bool read_field(std::string_view name, std::string_view value, Parse& parse) {
                 return same_ignoring_case(value, "chunked");
             }
             break;
+        case 21:
+            if (same_ignoring_case(name, "firstcome-deadline-ms")) {
+                request.deadline_ms = request.deadline_ms.empty() ? value : ",";
+            }
+            break;
         default: break;
     }
     return true;

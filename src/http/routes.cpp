@@ -2,6 +2,7 @@
 #include "http/routes.hpp"
 
 #include "base/assert.hpp"
+#include "http/rate_gate.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -54,6 +55,7 @@ Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
         Route& route = routes_[i];
         FC_ASSERT(route.method != Method::other && route.method != Method::head);
         route.index = static_cast<std::uint32_t>(i);
+        route.limited_as = route_class(route.method, route.path);
         Path& path = path_of(route.path);
         auto& cell = path.by_method[static_cast<std::size_t>(route.method)];
         FC_ASSERT(cell == nullptr);

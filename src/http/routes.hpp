@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/order_lane.hpp"
+#include "app/rate_limiter.hpp"
 #include "http/executor.hpp"
 #include "http/message.hpp"
 
@@ -56,6 +57,7 @@ struct Route {
     bool admin = false;                                  ///< for openapi; handlers check
     std::string summary = {};                            ///< for openapi
     std::string operation_id = {};                       ///< for openapi
+    app::RouteClass limited_as = app::RouteClass::open;  ///< set by Router
     std::uint32_t index = 0;                             ///< set by Router: the row in the figures
 };
 

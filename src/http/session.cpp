@@ -2,6 +2,7 @@
 #include "http/session.hpp"
 
 #include "base/assert.hpp"
+#include "http/gate.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -102,6 +103,7 @@ void write_response(
         out += "\r\n";
     }
     out.append("X-Request-Id: ").append(exchange.request.id.text()).append("\r\n");
+    append_limit(out, exchange.request, response.status);
     if (!exchange.keep_alive) out += "Connection: close\r\n";
     if (exchange.keep_alive && exchange.says_keep_alive) out += "Connection: keep-alive\r\n";
     out += response.headers;
@@ -243,7 +245,7 @@ std::expected<bool, ProblemCode> Session::read_chunks() {
 }
 
 void Session::identify(Request& request) {
-    request.peer = peer_;
+    request.peer = request.client = peer_;
     request.arrived = now_;
     if (request.id.text().empty()) request.id.make(io_.ids().next());
     if ((request.trace.trace_high | request.trace.trace_low) == 0) {
@@ -265,6 +267,7 @@ bool Session::answer(Exchange& exchange) {
         answer_unrouted(exchange);
         return true;
     }
+    if (!admitted(exchange)) return true;
     if (auto* const* orders = std::get_if<OrderEndpoint*>(&request.route->handler)) {
         Response& response = io_.scratch();
         response.clear();
@@ -293,6 +296,16 @@ bool Session::answer(Exchange& exchange) {
     held_ = &exchange;
     answer_held_now();
     return true;
+}
+
+bool Session::admitted(Exchange& exchange) {
+    Gate* const gate = io_.options().gate;
+    if (gate == nullptr) return true;
+    Response& response = io_.scratch();
+    response.clear();
+    if (gate->admit(exchange.request, response)) return true;
+    finish(exchange, response);
+    return false;
 }
 
 void Session::answer_unrouted(Exchange& exchange) {

@@ -99,6 +99,8 @@ private:
     void complete(Exchange& exchange, const Framing& framing);
     /// False: held, since answers before it are outstanding or its handler waits.
     [[nodiscard]] bool answer(Exchange& exchange);
+    /// False: answered.
+    [[nodiscard]] bool admitted(Exchange& exchange);
     void answer_unrouted(Exchange& exchange);
     void answer_problem(Exchange& exchange, ProblemCode why);
     void refuse(Exchange& exchange, ProblemCode why);

@@ -16,6 +16,7 @@ std::string_view name(LedgerError error) {
         case LedgerError::rebuilding: return "rebuilding";
         case LedgerError::circuit_open: return "circuit_open";
         case LedgerError::backlog: return "backlog";
+        case LedgerError::deadline_passed: return "deadline_passed";
         case LedgerError::outcome_unknown: return "outcome_unknown";
     }
     FC_UNREACHABLE();

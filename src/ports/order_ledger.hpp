@@ -23,6 +23,7 @@ enum class LedgerError : std::uint8_t {
     rebuilding,       // nothing was written: what decides has lost its memory and gets it back
     circuit_open,     // not even asked: what decides has failed too often lately
     backlog,          // nothing was written: too much decided waits to be stored
+    deadline_passed,  // not even asked: the buyer had stopped waiting before its turn came
     outcome_unknown,  // may be written: ask again with the same key, never decide anew
 };
 /// All of them, in their order.
@@ -32,6 +33,7 @@ inline constexpr std::array ledger_errors{
     LedgerError::rebuilding,
     LedgerError::circuit_open,
     LedgerError::backlog,
+    LedgerError::deadline_passed,
     LedgerError::outcome_unknown,
 };
 [[nodiscard]] std::string_view name(LedgerError error);

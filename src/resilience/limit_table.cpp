@@ -7,17 +7,33 @@
 
 namespace firstcome::resilience {
 
-LimitTable::LimitTable(const Options& options) : parts_(part_count) {
-    const std::size_t fixed = sizeof(*this) + part_count * sizeof(Part);
+namespace {
+
+constexpr std::size_t use_probe_max = 8;
+
+/// How far in the future a charge may put a key: what another node tells is bounded too.
+constexpr std::chrono::hours debt_max{24};
+constexpr std::uint32_t charge_max = 1'000'000;
+
+}  // namespace
+
+LimitTable::LimitTable(const Options& options) : slots_per_part_(0), parts_(part_count) {
+    const std::size_t uses = options.uses_max / part_count;
+    const std::size_t fixed = sizeof(*this) + part_count * (sizeof(Part) + uses * sizeof(Use));
     FC_ASSERT(options.memory_max_bytes > fixed);
-    const std::size_t slots = (options.memory_max_bytes - fixed) / sizeof(Slot) / part_count;
-    FC_ASSERT(slots > 0);
-    for (Part& part : parts_) part.slots.resize(slots);
+    slots_per_part_ = (options.memory_max_bytes - fixed) / sizeof(Slot) / part_count;
+    FC_ASSERT(slots_per_part_ > 0);
+    for (Part& part : parts_) {
+        // calloc leaves large blocks to the kernel, which gives a page when it is first touched.
+        part.slots.reset(static_cast<Slot*>(std::calloc(slots_per_part_, sizeof(Slot))));
+        FC_ASSERT(part.slots != nullptr);
+        part.uses.resize(uses);
+    }
 }
 
 GcraAnswer LimitTable::check(std::uint64_t key, base::MonotonicTime now, const RateLimit& limit) {
     if (key == no_key) key = 1;
-    Part& part = parts_[key % part_count];
+    Part& part = part_of(key);
     const std::lock_guard lock{part.mutex};
     part.latest = std::max(part.latest, now);
     const auto [slot, is_own] = find(part, key);
@@ -31,15 +47,54 @@ GcraAnswer LimitTable::check(std::uint64_t key, base::MonotonicTime now, const R
         part.shared_tat = answer.tat;
         return answer;
     }
+    const bool came_back = is_own && slot->tat + limit.interval * limit.burst > part.latest;
+    if (came_back && !part.uses.empty()) note_use(part, key);
     if (slot->key == no_key) ++part.taken;
     *slot = {.key = key, .tat = answer.tat};
     return answer;
 }
 
+void LimitTable::note_use(Part& part, std::uint64_t key) {
+    const std::size_t size = part.uses.size();
+    std::size_t at = (key / part_count) % size;
+    for (std::size_t step = 0; step < std::min(use_probe_max, size); ++step) {
+        Use& use = part.uses[at];
+        if (use.count == 0) use.key = key;
+        if (use.key == key) {
+            ++use.count;
+            return;
+        }
+        at = at + 1 == size ? 0 : at + 1;
+    }
+}
+
+void LimitTable::take_uses(std::vector<Use>& out) {
+    for (Part& part : parts_) {
+        const std::lock_guard lock{part.mutex};
+        for (Use& use : part.uses) {
+            if (use.count > 0) out.push_back(use);
+            use = {};
+        }
+    }
+}
+
+void LimitTable::charge(const Use& use, base::MonotonicTime now, const RateLimit& limit) {
+    const std::uint64_t key = use.key == no_key ? 1 : use.key;
+    Part& part = part_of(key);
+    const std::lock_guard lock{part.mutex};
+    part.latest = std::max(part.latest, now);
+    const auto [slot, is_own] = find(part, key);
+    if (slot == nullptr) return;
+    const auto from = std::max(is_own ? slot->tat : part.shared_tat, part.latest);
+    const auto to = from + limit.interval * std::min(use.count, charge_max);
+    if (slot->key == no_key) ++part.taken;
+    *slot = {.key = key, .tat = std::min(to, part.latest + debt_max)};
+}
+
 // A place once taken is never empty again, only taken over; so a key is before the first empty
 // place, or nowhere.
-LimitTable::Place LimitTable::find(Part& part, std::uint64_t key) {
-    const std::size_t size = part.slots.size();
+LimitTable::Place LimitTable::find(Part& part, std::uint64_t key) const {
+    const std::size_t size = slots_per_part_;
     __extension__ using Wide = unsigned __int128;
     // The upper bits choose the place (the lower ones chose the part), scaled to any size.
     std::size_t at = static_cast<std::size_t>((static_cast<Wide>(key) * size) >> 64U);
@@ -59,7 +114,7 @@ LimitTable::Figures LimitTable::figures() const {
     for (const Part& part : parts_) {
         const std::lock_guard lock{part.mutex};
         sum.entries += part.taken;
-        sum.capacity += part.slots.size();
+        sum.capacity += slots_per_part_;
         sum.without_room += part.without_room;
     }
     return sum;
@@ -67,7 +122,9 @@ LimitTable::Figures LimitTable::figures() const {
 
 std::size_t LimitTable::memory_bytes() const {
     std::size_t total = sizeof(*this) + parts_.capacity() * sizeof(Part);
-    for (const Part& part : parts_) total += part.slots.capacity() * sizeof(Slot);
+    for (const Part& part : parts_) {
+        total += slots_per_part_ * sizeof(Slot) + part.uses.capacity() * sizeof(Use);
+    }
     return total;
 }
 

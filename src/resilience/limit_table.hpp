@@ -6,14 +6,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <vector>
 
 namespace firstcome::resilience {
 
-/// Open addressing in parts with a lock each. All memory is taken at the start. An entry whose time
-/// has passed says no more than none, so a new key simply takes its place: nothing is ever swept,
-/// and no call looks at more than `probe_max` entries.
+/// Open addressing in parts with a lock each. All memory is reserved at the start, and taken as it
+/// fills. An entry whose time has passed says no more than none, so a new key simply takes its
+/// place: nothing is ever swept, and no call looks at more than `probe_max` entries.
 ///
 /// A key that finds no room shares one limit with the others of its part that found none. That is
 /// harder on them and never softer on anybody: no key gets more than its limit, whatever the load.
@@ -30,6 +32,8 @@ public:
         /// Bound of the memory, at least a megabyte to be of use. 64 MiB: four million keys that
         /// are counted at the same time, two million without crowding.
         std::size_t memory_max_bytes = std::size_t{64} * 1024 * 1024;
+        /// Keys whose use is noted between two calls of `take_uses`; 0: none is.
+        std::size_t uses_max = 0;
     };
 
     explicit LimitTable(const Options& options);
@@ -38,6 +42,21 @@ public:
     [[nodiscard]] GcraAnswer check(
         std::uint64_t key, base::MonotonicTime now, const RateLimit& limit
     );
+
+    /// How often a key was allowed.
+    struct Use {
+        std::uint64_t key = 0;
+        std::uint32_t count = 0;
+    };
+
+    /// Hands over what was allowed since the last call, of the keys that came back within their
+    /// burst's time: somebody who comes once needs no limit, and would crowd out those who do. Of
+    /// more keys than `uses_max` the rest is not noted.
+    void take_uses(std::vector<Use>& out);
+
+    /// What the key was allowed somewhere else: counts here as if it had been allowed here, also
+    /// beyond its limit. Without room for the key it is dropped.
+    void charge(const Use& use, base::MonotonicTime now, const RateLimit& limit);
 
     struct Figures {
         std::size_t entries = 0;         ///< places taken, idle ones included
@@ -52,15 +71,21 @@ private:
     static constexpr std::size_t part_count = 64;
     static constexpr std::uint64_t no_key = 0;
 
+    // All zero bytes: never taken.
     struct Slot {
-        std::uint64_t key = no_key;  // never taken
-        base::MonotonicTime tat{};
+        std::uint64_t key;
+        base::MonotonicTime tat;
+    };
+
+    struct Free {
+        void operator()(void* memory) const { std::free(memory); }
     };
 
     // Two parts never share a cache line.
     struct alignas(64) Part {
         mutable std::mutex mutex;
-        std::vector<Slot> slots;
+        std::unique_ptr<Slot[], Free> slots;
+        std::vector<Use> uses;  // by key, open addressing; count 0: free
         std::size_t taken = 0;
         std::uint64_t without_room = 0;
         base::MonotonicTime latest{};      // time does not run back in a part
@@ -72,8 +97,12 @@ private:
         bool is_own = false;   // the key's entry; else one that may be taken
     };
 
-    [[nodiscard]] static Place find(Part& part, std::uint64_t key);
+    [[nodiscard]] Part& part_of(std::uint64_t key) { return parts_[key % part_count]; }
 
+    [[nodiscard]] Place find(Part& part, std::uint64_t key) const;
+    static void note_use(Part& part, std::uint64_t key);
+
+    std::size_t slots_per_part_;
     std::vector<Part> parts_;
 };
 

@@ -11,6 +11,7 @@
 #include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
 #include "ports/health_indicator.hpp"
+#include "ports/limit_share.hpp"
 #include "ports/order_ledger.hpp"
 #include "ports/order_store.hpp"
 
@@ -90,6 +91,9 @@ public:
     ///
     /// Thread   any, once started; never waits for a store
     [[nodiscard]] virtual std::vector<std::string> troubles() const = 0;
+
+    /// How this node's clients are made known to the others; null: it is alone.
+    [[nodiscard]] virtual std::unique_ptr<ports::LimitShare> open_limit_share() { return nullptr; }
 
     /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
     [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;

@@ -6,6 +6,7 @@
 #include "adapters/postgres/store.hpp"
 #include "adapters/redis/check.hpp"
 #include "adapters/redis/server_health.hpp"
+#include "adapters/redis/limit_share.hpp"
 #include "base/assert.hpp"
 #include "telemetry/log.hpp"
 #include "wiring/backend.hpp"
@@ -72,6 +73,10 @@ public:
     [[nodiscard]] ports::Backlog backlog() const override;
     [[nodiscard]] std::vector<NamedRelay> relays() const override;
     [[nodiscard]] std::vector<std::string> troubles() const override;
+
+    [[nodiscard]] std::unique_ptr<ports::LimitShare> open_limit_share() override {
+        return std::make_unique<redis::LimitShare>(redis_, clock_, entropy_);
+    }
 
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override;
 
@@ -340,7 +345,7 @@ std::vector<std::unique_ptr<ports::HealthIndicator>> Distributed::health_indicat
     std::vector<std::unique_ptr<ports::HealthIndicator>> made;
     made.push_back(std::make_unique<redis::ServerHealth>(std::move(servers), clock_));
     // Looking must be quick, however long an order's statement may take.
-    postgres::ConnectionOptions look = postgres_options("health");
+    postgres::ConnectionOptions look = postgres_options(config_, "health");
     look.connect_timeout = std::min(look.connect_timeout, health_look_max);
     look.call_timeout = std::min(look.call_timeout, health_look_max);
     made.push_back(std::make_unique<postgres::ServerHealth>(std::move(look)));

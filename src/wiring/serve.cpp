@@ -22,6 +22,7 @@
 #include "wiring/hardening.hpp"
 #include "wiring/health.hpp"
 #include "wiring/notify.hpp"
+#include "wiring/limits.hpp"
 
 #include <fmt/format.h>
 
@@ -157,6 +158,7 @@ private:
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
     std::unique_ptr<http::AdminToken> admin_token_;
+    std::unique_ptr<Limits> limits_;
     // The lanes' sinks are the server's io threads; so the lanes are drained before it goes.
     std::unique_ptr<http::Router> router_;
     std::unique_ptr<http::Server> server_;
@@ -187,6 +189,8 @@ std::expected<void, std::string> Service::start(const ServeOptions& options) {
     auto token = http::load_or_create_admin_token(config_.admin_token_file(), entropy_);
     if (!token) return std::unexpected(token.error().text);
     admin_token_ = std::make_unique<http::AdminToken>(std::move(*token));
+    limits_ =
+        std::make_unique<Limits>(config_, backend_->hash(), clock_, backend_->open_limit_share());
     if (auto opened = open_lanes(); !opened) return opened;
     if (auto started = start_lanes(); !started) return started;
     if (options.demo) {
@@ -205,6 +209,7 @@ std::expected<void, std::string> Service::open_lanes() {
             .shard = static_cast<unsigned>(lanes.size()),
             .queue_capacity = config_.lane.queue_capacity,
             .batch_size_max = config_.lane.batch_size_max,
+            .wait_target = config_.lane.wait_target,
         };
         lanes_.push_back(std::make_unique<app::OrderLane>(options, *ledger, clock_, store_watch_));
         lanes.push_back(lanes_.back().get());
@@ -258,7 +263,9 @@ std::expected<void, std::string> Service::open_front() {
     app_ = std::make_unique<http::App>(make_app());
     place_endpoint_ = std::make_unique<http::PlaceOrderEndpoint>(*app_);
     router_ = std::make_unique<http::Router>(http::api_routes(*app_, *place_endpoint_));
-    server_ = std::make_unique<http::Server>(server_options(config_), *router_, clock_, entropy_);
+    http::ServerOptions options = server_options(config_);
+    options.gate = &limits_->gate();
+    server_ = std::make_unique<http::Server>(std::move(options), *router_, clock_, entropy_);
     app::WatchdogOptions looks{.stuck_after = stuck_after};
     if (const auto within = notify_alive_within()) {
         looks.every = std::min(looks.every, std::chrono::duration_cast<milliseconds>(*within / 2));
@@ -348,6 +355,8 @@ http::App Service::make_app() {
         .health = health_.get(),
         .backlog = [this] { return backend_->backlog(); },
         .troubles = [this] { return backend_->troubles(); },
+        .gate = &limits_->gate(),
+        .in_flight = &limits_->in_flight(),
     };
 }
 

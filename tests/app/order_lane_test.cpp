@@ -204,5 +204,55 @@ TEST(OrderLane, ManyAtOnceLoseNothingAndEachKeepsItsPlace) {
     EXPECT_EQ(reported, threads * each);
 }
 
+TEST(OrderLane, PassesOverWhoseDeadlineIsGoneAndPlacesTheOthers) {
+    LaneWorld world;
+    Gate gate;
+    world.start_held(gate);
+    const auto submit = [&](std::uint64_t ticket, std::chrono::milliseconds patience) {
+        auto placement = world.placement({.user = "ann"}, ticket, world.sink);
+        placement.deadline = placement.arrived + patience;
+        ASSERT_TRUE(world.lane.submit(std::move(placement)));
+    };
+    submit(1, std::chrono::milliseconds{100});
+    submit(2, std::chrono::milliseconds{50});
+    submit(3, std::chrono::milliseconds{51});
+    world.clock.pass(std::chrono::milliseconds{50});
+    gate.open();
+    world.lane.close_and_drain();
+    const std::vector<std::pair<std::uint64_t, std::string>> expected{
+        {1, "accepted 1"}, {2, "deadline_passed"}, {3, "accepted 2"}};
+    EXPECT_EQ(world.sink.said(), expected);
+    ASSERT_EQ(world.observer.kept.size(), 2U);
+    EXPECT_EQ(world.observer.kept[0].result, std::unexpected(ports::LedgerError::deadline_passed));
+    EXPECT_EQ(world.observer.kept[0].size, 1U);
+    EXPECT_EQ(world.observer.kept[1].size, 2U);
+}
+
+TEST(OrderLane, TouchesNoLedgerWhenAllAreTooLate) {
+    LaneWorld world;
+    Gate gate;
+    world.start_held(gate);
+    auto placement = world.placement({}, 1, world.sink);
+    placement.deadline = placement.arrived;
+    ASSERT_TRUE(world.lane.submit(std::move(placement)));
+    gate.open();
+    world.lane.close_and_drain();
+    EXPECT_TRUE(world.recording.batches.empty());
+    ASSERT_EQ(world.sink.said().size(), 1U);
+    EXPECT_EQ(world.sink.said()[0].second, "deadline_passed");
+}
+
+TEST(OrderLane, AFullQueueOfOrdersLeavesRoomForOtherWork) {
+    LaneWorld world{{.shard = 0, .queue_capacity = 128, .batch_size_max = 8}};
+    Gate gate;
+    world.start_held(gate);
+    std::uint64_t taken = 0;
+    while (world.submit({}, taken)) ++taken;
+    EXPECT_EQ(taken, 126U);
+    EXPECT_TRUE(world.lane.run_on_lane([](ports::OrderLedger&) {}));
+    gate.open();
+    world.lane.close_and_drain();
+}
+
 }  // namespace
 }  // namespace firstcome::app

@@ -41,6 +41,21 @@ TEST(PlaceOrder, ShedsAsDrainingOnceItGoesDownButAnswersWhatItTook) {
     EXPECT_EQ(world.sink.said()[0].second, "accepted 1");
 }
 
+TEST(PlaceOrder, DoesNotQueueWhatWouldComeTooLate) {
+    LaneWorld world;
+    PlaceOrder place_order{{&world.lane}};
+    world.lane.start();
+    app::Placement placement = world.placement({}, 1, world.sink);
+    placement.deadline = world.clock.monotonic() - std::chrono::milliseconds{1};
+    EXPECT_EQ(place_order.submit(std::move(placement)), Shed::too_late);
+    placement = world.placement({}, 2, world.sink);
+    placement.deadline = world.clock.monotonic() + std::chrono::milliseconds{1};
+    EXPECT_EQ(place_order.submit(std::move(placement)), std::nullopt) << "nobody waits here";
+    world.lane.close_and_drain();
+    EXPECT_EQ(world.sink.said().size(), 1U);
+    EXPECT_EQ(place_order.shed_count(), 1U);
+}
+
 TEST(PlaceOrder, GivesEachItemToItsShardsLane) {
     LaneWorld lanes[2];
     PlaceOrder place_order{{&lanes[0].lane, &lanes[1].lane}};
@@ -93,11 +108,13 @@ TEST(ShardOf, IsAsItWasOnTheFirstDay) {
 TEST(Names, OfWhyAnOrderIsShed) {
     EXPECT_EQ(name(Shed::overloaded), "overloaded");
     EXPECT_EQ(name(Shed::draining), "draining");
+    EXPECT_EQ(name(Shed::too_late), "too_late");
 }
 
 TEST(Names, OfFaults) {
     EXPECT_EQ(name(ports::LedgerError::unavailable), "unavailable");
     EXPECT_EQ(name(ports::LedgerError::storage_full), "storage_full");
+    EXPECT_EQ(name(ports::LedgerError::deadline_passed), "deadline_passed");
     EXPECT_EQ(name(ports::LedgerError::outcome_unknown), "outcome_unknown");
     EXPECT_EQ(name(ports::StoreError::unavailable), "unavailable");
     EXPECT_EQ(name(ports::StoreError::corrupt), "corrupt");

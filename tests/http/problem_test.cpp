@@ -103,6 +103,9 @@ TEST(Problem, EveryNoHasItsStatusCodeAndMembers) {
         {problem(ports::LedgerError::backlog, 0),
          R"(503 please_wait reason="overloaded")",
          "Retry-After: 1\r\n"},
+        {problem(ports::LedgerError::deadline_passed, 0),
+         R"(503 please_wait reason="deadline_passed")",
+         "Retry-After: 1\r\n"},
         {problem(ports::LedgerError::storage_full, 0),
          R"(503 please_wait reason="storage_full")",
          "Retry-After: 10\r\n"},
@@ -118,6 +121,9 @@ TEST(Problem, EveryNoHasItsStatusCodeAndMembers) {
          "Retry-After: 1\r\n"},
         {problem(app::Shed::draining, 0),
          R"(503 please_wait reason="draining")",
+         "Retry-After: 1\r\n"},
+        {problem(app::Shed::too_late, 0),
+         R"(503 please_wait reason="deadline_passed")",
          "Retry-After: 1\r\n"},
         {problem(InputErrors{
              {"/quantity", InputErrorCode::out_of_range}, {"/a\"b", InputErrorCode::required}}),
@@ -234,7 +240,8 @@ TEST(PleaseWait, TellsTheBuyerToWaitInTwoLanguages) {
           WaitReason::rebuilding,
           WaitReason::breaker_open,
           WaitReason::storage_unavailable,
-          WaitReason::storage_full}) {
+          WaitReason::storage_full,
+          WaitReason::deadline_passed}) {
         const boost::json::value body = body_of(please_wait(why, 0));
         EXPECT_EQ(std::string_view{body.at("reason").as_string()}, name(why));
         const std::string_view message = body.at("message").as_string();

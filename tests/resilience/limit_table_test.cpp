@@ -178,5 +178,53 @@ TEST(LimitTable, TakesItsMemoryAtTheStartAndNoMore) {
     EXPECT_LE(table.figures().entries, table.figures().capacity);
 }
 
+TEST(LimitTable, NotesWhoComesBackAndNotWhoCameOnce) {
+    LimitTable table{{.memory_max_bytes = small, .uses_max = 1024}};
+    std::vector<LimitTable::Use> uses;
+    EXPECT_TRUE(table.check(7, start, five_a_second).allowed);
+    EXPECT_TRUE(table.check(8, start, five_a_second).allowed);
+    table.take_uses(uses);
+    EXPECT_TRUE(uses.empty()) << "each came once";
+    for (int at = 0; at < 20; ++at) static_cast<void>(table.check(7, start, five_a_second));
+    EXPECT_TRUE(table.check(8, start + 3s, five_a_second).allowed);
+    table.take_uses(uses);
+    ASSERT_EQ(uses.size(), 1U) << "the other came back when its burst was whole again";
+    EXPECT_EQ(uses.front().key, 7U);
+    EXPECT_EQ(uses.front().count, 9U) << "refused ones are no use";
+    uses.clear();
+    table.take_uses(uses);
+    EXPECT_TRUE(uses.empty()) << "handed over once";
+}
+
+TEST(LimitTable, NotesNoMoreKeysThanItMay) {
+    LimitTable table{{.memory_max_bytes = small, .uses_max = 128}};
+    for (std::uint64_t key = 1; key <= 5000; ++key) {
+        for (int at = 0; at < 2; ++at) static_cast<void>(table.check(key, start, five_a_second));
+    }
+    std::vector<LimitTable::Use> uses;
+    table.take_uses(uses);
+    EXPECT_EQ(uses.size(), 128U);
+}
+
+TEST(LimitTable, AChargeCountsAsIfItHadBeenAllowedHere) {
+    LimitTable table{{.memory_max_bytes = small}};
+    table.charge({.key = 7, .count = 4}, start, five_a_second);
+    EXPECT_EQ(table.check(7, start, five_a_second).remaining, 5U) << "of ten";
+    table.charge({.key = 7, .count = 10}, start, five_a_second);
+    const GcraAnswer refused = table.check(7, start, five_a_second);
+    EXPECT_FALSE(refused.allowed);
+    EXPECT_EQ(refused.retry_after, 1200ms) << "what was too much elsewhere is paid back here";
+    EXPECT_TRUE(table.check(7, start + 1200ms, five_a_second).allowed);
+}
+
+TEST(LimitTable, AChargeNeverLocksAKeyOutForEver) {
+    LimitTable table{{.memory_max_bytes = small}};
+    const RateLimit hourly{.interval = 1h, .burst = 1};
+    for (int at = 0; at < 10; ++at) {
+        table.charge({.key = 7, .count = ~std::uint32_t{0}}, start, hourly);
+    }
+    EXPECT_TRUE(table.check(7, start + 25h, hourly).allowed);
+}
+
 }  // namespace
 }  // namespace firstcome::resilience

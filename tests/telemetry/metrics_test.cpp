@@ -75,6 +75,7 @@ TEST_F(MetricsTest, HasEveryOutcomeFromTheStart) {
           "rebuilding",
           "circuit_open",
           "backlog",
+          "deadline_passed",
           "outcome_unknown"}) {
         EXPECT_EQ(value(std::string{"firstcome_orders_total{outcome=\""} + name + "\"}"), "0");
     }
@@ -95,6 +96,7 @@ TEST_F(MetricsTest, CountsEachOrderUnderItsOutcome) {
     fail(ports::LedgerError::rebuilding, 8);
     fail(ports::LedgerError::circuit_open, 9);
     fail(ports::LedgerError::backlog, 10);
+    fail(ports::LedgerError::deadline_passed, 11);
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"accepted\"}"), "3") << "of both lanes";
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"replayed\"}"), "1") << "not accepted twice";
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"sold_out\"}"), "1");
@@ -105,6 +107,7 @@ TEST_F(MetricsTest, CountsEachOrderUnderItsOutcome) {
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"rebuilding\"}"), "8");
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"circuit_open\"}"), "9");
     EXPECT_EQ(value("firstcome_orders_total{outcome=\"backlog\"}"), "10");
+    EXPECT_EQ(value("firstcome_orders_total{outcome=\"deadline_passed\"}"), "11");
     EXPECT_EQ(value("firstcome_idempotency_total{result=\"replayed\"}"), "1");
     EXPECT_EQ(value("firstcome_idempotency_total{result=\"reused\"}"), "1");
     EXPECT_EQ(metrics_.outcomes().front().count, 3U);

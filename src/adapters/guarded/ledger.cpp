@@ -19,6 +19,7 @@ bool counts_as_failure(LedgerError error) {
         case LedgerError::storage_full:
         case LedgerError::rebuilding:
         case LedgerError::backlog:
+        case LedgerError::deadline_passed:
         case LedgerError::circuit_open: return false;
     }
     FC_UNREACHABLE();

@@ -75,6 +75,7 @@ TEST_F(GuardedLedger, OpensOnFaultsAndNotOnAnswers) {
         {LedgerError::storage_full, false, "answers; the operator makes room"},
         {LedgerError::rebuilding, false, "answers; an open breaker would only make it longer"},
         {LedgerError::backlog, false, "answers; what is behind it is slow"},
+        {LedgerError::deadline_passed, false, "was not asked"},
         {LedgerError::circuit_open, false, "another breaker, further in, was not asked either"},
     };
 
