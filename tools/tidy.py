@@ -28,6 +28,7 @@ LAYERS = {
     'adapters/redis': ('ports domain resilience telemetry base', 'hiredis/ openssl/ fmt/'),
     'adapters/postgres': ('ports domain resilience telemetry base', 'libpq-fe.h fmt/'),
     'adapters/webhook': ('ports domain resilience telemetry base', 'curl/ openssl/ fmt/'),
+    'adapters/tracing': ('ports domain resilience telemetry base', 'curl/ fmt/'),
     'adapters/guarded': ('ports domain resilience telemetry base', ''),
     'http': ('app ports domain telemetry base', 'boost/ openssl/ fmt/'),
 }

@@ -118,6 +118,7 @@ void OrderLane::place_and_reply(std::span<Job> orders) {
         }
         Answer& answer = mailbox->answers.emplace_back();
         answer.ticket = placement.ticket;
+        answer.placed = {started, placed, static_cast<std::uint32_t>(orders.size())};
         if (result) {
             answer.reply = std::move(outcomes_[i]);
         } else {

@@ -22,9 +22,17 @@ namespace firstcome::app {
 /// What the buyer is told: the outcome, or the fault that kept us from having one.
 using Reply = std::expected<domain::Outcome, ports::LedgerError>;
 
+/// The batch an order was placed with.
+struct PlaceTimes {
+    base::MonotonicTime began{};  ///< it left the lane's line
+    base::MonotonicTime ended{};  ///< it was durable
+    std::uint32_t size = 0;       ///< orders; 0: it was not placed
+};
+
 struct Answer {
     std::uint64_t ticket = 0;  ///< whose answer; the sink gave it out
     Reply reply;
+    PlaceTimes placed;
 };
 
 /// Who waits for answers: one per io thread.

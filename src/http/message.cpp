@@ -150,6 +150,8 @@ void Request::clear() {
     idempotency_key_count = 0;
     forwarded_for = traceparent = fields = {};
     trace = {};
+    parent_sampled.reset();
+    span = 0;
     id.clear();
     route = nullptr;
 }

@@ -268,6 +268,7 @@ std::string Metrics::scrape() const {
     if (sources_.stock) add_stock_families(out, sources_.stock());
     if (sources_.http) add_http_families(out, sources_.http());
     if (sources_.breakers) add_breaker_families(out, sources_.breakers());
+    if (sources_.spans) add_trace_families(out, sources_.spans());
     begin_counter(
         out, "firstcome_log_lines_dropped_total", "Log lines lost because too many waited."
     );

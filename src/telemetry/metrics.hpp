@@ -6,6 +6,7 @@
 #include "ports/breaker_board.hpp"
 #include "ports/observer.hpp"
 #include "telemetry/recent_orders.hpp"
+#include "telemetry/trace_families.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -43,6 +44,7 @@ struct MetricSources {
     std::function<std::uint64_t()> orders_shed{};              ///< refused before a lane took them
     std::function<HttpStats()> http{};
     std::function<std::vector<ports::BreakerFigures>()> breakers{};
+    std::function<SpanCounts()> spans{};
 };
 
 struct BuildFacts {

@@ -22,6 +22,8 @@
 
 namespace firstcome::wiring {
 
+class Tracing;
+
 /// Everything below the lanes, as the front needs it. Called in this order: open, ledgers and
 /// stores, start, drain, rest.
 ///
@@ -62,9 +64,9 @@ public:
     virtual void rest() = 0;
 };
 
-/// The embedded mode: SQLite in a directory of this machine.
+/// The embedded mode: SQLite in a directory of this machine. `tracing` has started by `open`.
 [[nodiscard]] std::unique_ptr<Backend> make_embedded(
-    const config::Config& config, const base::Clock& clock
+    const config::Config& config, const base::Clock& clock, Tracing& tracing
 );
 
 /// The distributed mode: Redis and PostgreSQL. `drifted` is told, each second and shard led, by how
@@ -72,6 +74,7 @@ public:
 [[nodiscard]] std::unique_ptr<Backend> make_distributed(
     const config::Config& config,
     const base::Clock& clock,
+    Tracing& tracing,
     std::function<void(domain::Units)> drifted
 );
 

@@ -12,6 +12,7 @@
 #include "wiring/outbox_view.hpp"
 #include "wiring/shard.hpp"
 #include "wiring/shown_ledger.hpp"
+#include "wiring/tracing.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -47,13 +48,15 @@ public:
     Distributed(
         const config::Config& config,
         const base::Clock& clock,
+        Tracing& tracing,
         std::function<void(domain::Units)> drifted
     )
         : config_(config),
           clock_(clock),
+          tracing_(tracing),
           drifted_(std::move(drifted)),
           breakers_(config.breaker, clock),
-          events_(config, clock, breakers_) {}
+          events_(config, clock, breakers_, tracing) {}
 
     ~Distributed() override { stop_refreshing(); }
 
@@ -89,6 +92,7 @@ private:
 
     const config::Config& config_;  // outlives
     const base::Clock& clock_;      // outlives
+    Tracing& tracing_;              // outlives
     std::function<void(domain::Units)> drifted_;
     base::SystemEntropy entropy_;  // main's
     redis::ConnectionOptions redis_;
@@ -153,6 +157,7 @@ ShardOptions Distributed::shard_options(unsigned shard) const {
         .first = config_.dead_letters.backoff, .cap = config_.dead_letters.backoff_max};
     options.events = events_.has_webhook();
     options.stock_low_percent = config_.alerts.stock_low_percent;
+    options.spans = tracing_.spans();
     return options;
 }
 
@@ -358,9 +363,10 @@ std::uint64_t Distributed::drain(base::MonotonicTime deadline) {
 std::unique_ptr<Backend> make_distributed(
     const config::Config& config,
     const base::Clock& clock,
+    Tracing& tracing,
     std::function<void(domain::Units)> drifted
 ) {
-    return std::make_unique<Distributed>(config, clock, std::move(drifted));
+    return std::make_unique<Distributed>(config, clock, tracing, std::move(drifted));
 }
 
 }  // namespace firstcome::wiring

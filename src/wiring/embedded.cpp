@@ -24,11 +24,11 @@ namespace {
 
 class Embedded final : public Backend {
 public:
-    Embedded(const config::Config& config, const base::Clock& clock)
+    Embedded(const config::Config& config, const base::Clock& clock, Tracing& tracing)
         : config_(config),
           clock_(clock),
           breakers_(config.breaker, clock),
-          events_(config, clock, breakers_) {}
+          events_(config, clock, breakers_, tracing) {}
 
     [[nodiscard]] Result<void> open() override;
     [[nodiscard]] std::vector<ports::OrderLedger*> ledgers() override;
@@ -72,6 +72,7 @@ Backend::Result<void> Embedded::open() {
         sqlite::Ledger::Options options;
         options.lane = lane;
         options.key_ttl = std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
+        options.keeps_traces = events_.has_webhook();
         options.fatal = stop_at_once;
         options.progress = [lane](std::uint64_t read) {
             log::info("recovering", {{"lane", lane}, {"orders", read}});
@@ -140,8 +141,10 @@ void Embedded::rest() {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_embedded(const config::Config& config, const base::Clock& clock) {
-    return std::make_unique<Embedded>(config, clock);
+std::unique_ptr<Backend> make_embedded(
+    const config::Config& config, const base::Clock& clock, Tracing& tracing
+) {
+    return std::make_unique<Embedded>(config, clock, tracing);
 }
 
 }  // namespace firstcome::wiring

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "adapters/guarded/sink.hpp"
+#include "adapters/tracing/sink.hpp"
 #include "adapters/webhook/sink.hpp"
 #include "app/dead_letter_desk.hpp"
 #include "app/order_lane.hpp"
@@ -13,6 +14,7 @@
 #include "ports/dead_letters.hpp"
 #include "ports/outbox.hpp"
 #include "wiring/breakers.hpp"
+#include "wiring/tracing.hpp"
 
 #include <cstdint>
 #include <expected>
@@ -27,6 +29,7 @@ namespace firstcome::wiring {
 /// A sink of the webhook behind the breaker; the relay and the desk have one each.
 struct WebhookSink {
     std::unique_ptr<webhook::Sink> posts;
+    std::unique_ptr<tracing::Sink> traced;
     std::unique_ptr<guarded::Sink> guarded;
 };
 
@@ -41,8 +44,10 @@ public:
     using OpenOutbox = std::function<std::expected<std::unique_ptr<ports::Outbox>, std::string>()>;
 
     /// All outlive this.
-    Events(const config::Config& config, const base::Clock& clock, Breakers& breakers)
-        : config_(config), clock_(clock), breakers_(breakers) {}
+    Events(
+        const config::Config& config, const base::Clock& clock, Breakers& breakers, Tracing& tracing
+    )
+        : config_(config), clock_(clock), breakers_(breakers), tracing_(tracing) {}
 
     ~Events();
     Events(const Events&) = delete;
@@ -78,6 +83,7 @@ private:
     const config::Config& config_;  // outlives
     const base::Clock& clock_;      // outlives
     Breakers& breakers_;            // outlives
+    Tracing& tracing_;              // outlives
     base::SystemEntropy relay_entropy_;
     base::SystemEntropy desk_entropy_;
     resilience::CircuitBreaker* webhook_breaker_ = nullptr;

@@ -16,6 +16,7 @@
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 #include "wiring/backend.hpp"
+#include "wiring/tracing.hpp"
 
 #include <fmt/format.h>
 
@@ -46,6 +47,8 @@ constexpr std::string_view demo_item = "demo";
 constexpr domain::Units demo_units = 100;
 constexpr std::chrono::seconds demo_patience{15};  // for a shard that is still being rebuilt
 constexpr milliseconds demo_pause{200};
+
+constexpr std::chrono::seconds spans_patience{2};  // of a stop, for a collector that is slow
 
 constexpr int exit_stopped_by_fault = 70;  // EX_SOFTWARE: a supervisor should start us again
 
@@ -138,6 +141,7 @@ public:
               {.version = api_options_.version, .mode = api_options_.mode},
               clock_
           ),
+          tracing_(config, clock_),
           backend_(make_backend()) {}
 
     [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
@@ -165,6 +169,7 @@ private:
     app::ServiceState state_;
     telemetry::Metrics metrics_;
     std::atomic<domain::Units> drift_{0};  // as the last conservation check found it
+    Tracing tracing_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
     std::unique_ptr<http::AdminToken> admin_token_;
@@ -179,11 +184,14 @@ private:
 };
 
 std::unique_ptr<Backend> Service::make_backend() {
-    if (config_.mode == config::Mode::embedded) return make_embedded(config_, clock_);
-    return make_distributed(config_, clock_, [this](domain::Units off) { drift_.store(off); });
+    if (config_.mode == config::Mode::embedded) return make_embedded(config_, clock_, tracing_);
+    return make_distributed(config_, clock_, tracing_, [this](domain::Units off) {
+        drift_.store(off);
+    });
 }
 
 std::expected<void, std::string> Service::start(const ServeOptions& options) {
+    if (auto started = tracing_.start(); !started) return started;
     if (auto opened = backend_->open(); !opened) return opened;
     auto token = http::load_or_create_admin_token(config_.admin_token_file(), entropy_);
     if (!token) return std::unexpected(token.error().text);
@@ -258,7 +266,9 @@ std::expected<void, std::string> Service::open_front() {
     app_ = std::make_unique<http::App>(make_app());
     place_endpoint_ = std::make_unique<http::PlaceOrderEndpoint>(*app_);
     router_ = std::make_unique<http::Router>(http::api_routes(*app_, *place_endpoint_));
-    server_ = std::make_unique<http::Server>(server_options(config_), *router_, clock_, entropy_);
+    http::ServerOptions server = server_options(config_);
+    server.trace = tracing_.requests();
+    server_ = std::make_unique<http::Server>(std::move(server), *router_, clock_, entropy_);
     metrics_.attach({
         .stock = [this] { return stock_desk_->all_stock(); },
         .queue_depths =
@@ -270,6 +280,7 @@ std::expected<void, std::string> Service::open_front() {
         .orders_shed = [this] { return place_order_->shed_count(); },
         .http = [this] { return http_stats(*server_, *router_); },
         .breakers = [this] { return backend_->breakers().breakers(); },
+        .spans = [this] { return tracing_.counts(); },
     });
     return server_->start();
 }
@@ -356,6 +367,7 @@ int Service::drain() {
     find_order_->close_and_drain();
     find_order_.reset();
     backend_->rest();
+    tracing_.drain(std::min(drain_by, clock_.monotonic() + spans_patience));
     if (cut > 0) log::warn("connections were cut with requests in flight", {{"connections", cut}});
     log::info(
         "stopped", {{"connections_cut", cut}, {"orders_pending", 0}, {"events_pending", events}}
