@@ -32,6 +32,7 @@ TEST(Otel, AnEndpointAloneSwitchesTheExporterOn) {
         std::string endpoint;
         const char* why;
     };
+
     const std::string base = "OTEL_EXPORTER_OTLP_ENDPOINT";
     const std::string own = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
     const std::string exporter = "OTEL_TRACES_EXPORTER";

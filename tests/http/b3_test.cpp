@@ -22,6 +22,7 @@ TEST(B3, IsReadInBothOfItsForms) {
         std::optional<bool> sampled;
         const char* why;
     };
+
     const std::string single = "\r\nb3: 463ac35c9f6413ad48485a3953bb6124-05e3ac9a4f6e3b90";
     const std::uint64_t high_id = 0x463ac35c9f6413ad;
     const std::uint64_t low_id = 0x48485a3953bb6124;
@@ -48,9 +49,17 @@ TEST(B3, IsReadInBothOfItsForms) {
         {"\r\nX-B3-Sampled: 0", 0, 0, 0, false, "a decision alone"},
         {"\r\nX-B3-TraceId: 48485a3953bb6124", 0, 0, 0, std::nullopt, "no span"},
         {single + "-0" + std::string(low) + "\r\nX-B3-Sampled: 1",
-         high_id, low_id, span, false, "the single one wins"},
+         high_id,
+         low_id,
+         span,
+         false,
+         "the single one wins"},
         {w3c + single + "-1",
-         0x0af7651916cd43dd, 0x8448eb211c80319c, 0xb7ad6b7169203331, false, "the standard wins"},
+         0x0af7651916cd43dd,
+         0x8448eb211c80319c,
+         0xb7ad6b7169203331,
+         false,
+         "the standard wins"},
         {"\r\ntraceparent: rubbish" + single + "-1", high_id, low_id, span, true, "unless wrong"},
         {"", 0, 0, 0, std::nullopt, "nothing is said"},
     };

@@ -22,7 +22,9 @@ class RequestTraces : public ::testing::Test {
 protected:
     RequestTrace make(double ratio, std::uint32_t unsampled_max = 50) {
         return RequestTrace{
-            {.slow = 1s, .unsampled_per_second_max = unsampled_max, .database = "sqlite",
+            {.slow = 1s,
+             .unsampled_per_second_max = unsampled_max,
+             .database = "sqlite",
              .operation = "COMMIT"},
             telemetry::Sampler{{.parent_based = true, .ratio = ratio}},
             spans_};
@@ -38,7 +40,8 @@ protected:
         exchange_.request.route = &route_;
         exchange_.request.method = Method::post;
         exchange_.request.target = "/api/v1/orders?x=secret";
-        exchange_.request.fields = "Host: shop.example:8080\r\ntracestate: a=1\r\nTraceState: b=2\r\n";
+        exchange_.request.fields =
+            "Host: shop.example:8080\r\ntracestate: a=1\r\nTraceState: b=2\r\n";
         trace.begin(exchange_.request);
         if (placed) {
             exchange_.reply = app::Reply{domain::Outcome{}};
@@ -56,9 +59,7 @@ protected:
 TEST_F(RequestTraces, ASampledOrderLeavesOneTree) {
     RequestTrace trace = make(1);
     answer(trace, 202, 3ms);
-    EXPECT_THAT(
-        spans_.names(), ElementsAre("POST /api/v1/orders", "order lane", "COMMIT orders")
-    );
+    EXPECT_THAT(spans_.names(), ElementsAre("POST /api/v1/orders", "order lane", "COMMIT orders"));
     const auto all = spans_.all();
     EXPECT_EQ(all[0].parent, 0U) << "no caller";
     EXPECT_EQ(all[1].parent, all[0].context.span);
@@ -72,9 +73,8 @@ TEST_F(RequestTraces, ASampledOrderLeavesOneTree) {
     EXPECT_EQ(test::attribute(all[0], "server.address"), "shop.example");
     EXPECT_EQ(test::attribute(all[0], "server.port"), "8080");
     EXPECT_EQ(all[0].trace_state, "a=1,b=2");
-    EXPECT_EQ(
-        trace_of_order(exchange_.request).span, all[2].context.span
-    ) << "the order's events hang below its commit";
+    EXPECT_EQ(trace_of_order(exchange_.request).span, all[2].context.span)
+        << "the order's events hang below its commit";
     EXPECT_EQ(trace_of_batch(exchange_.request).span, all[0].context.span);
 }
 

@@ -11,7 +11,8 @@ namespace {
 TEST(CurrentTrace, IsThereForTheScopeAndForThisThreadAlone) {
     EXPECT_EQ(current_trace(), nullptr);
     const CurrentTrace outer{
-        .trace = {.trace_high = 0x0af7651916cd43dd, .trace_low = 1, .span = 0xb7}, .request_id = "a"};
+        .trace = {.trace_high = 0x0af7651916cd43dd, .trace_low = 1, .span = 0xb7},
+        .request_id = "a"};
     const CurrentTrace inner{.trace = {.trace_high = 2, .trace_low = 3}, .request_id = "b"};
     {
         const TraceScope scope{outer};

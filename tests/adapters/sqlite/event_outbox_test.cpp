@@ -135,7 +135,9 @@ TEST(EventOutbox, TellsOfEachOrderThatItIsAcceptedAndConfirmed) {
 
 TEST(EventOutbox, CarriesTheTraceOfAnOrderThatSomebodyFollows) {
     const domain::TraceContext followed{
-        .trace_high = 0x0af7651916cd43dd, .trace_low = ~std::uint64_t{0}, .span = 3,
+        .trace_high = 0x0af7651916cd43dd,
+        .trace_low = ~std::uint64_t{0},
+        .span = 3,
         .sampled = true};
     const auto same = [&followed](const domain::TraceContext& trace) {
         return trace.trace_high == followed.trace_high && trace.trace_low == followed.trace_low &&
@@ -149,7 +151,7 @@ TEST(EventOutbox, CarriesTheTraceOfAnOrderThatSomebodyFollows) {
     for (const Event& event : events) {
         const bool of_followed = event.order.id == order.id;
         EXPECT_EQ(same(event.trace), of_followed);
-        if (!of_followed) EXPECT_EQ(event.trace.trace_low, 0U) << "nobody has a span to hang on";
+        EXPECT_EQ(event.trace.trace_low != 0, of_followed) << "nobody has a span to hang on";
     }
     world.release(order);
     ASSERT_THAT(told(world.pull()), ElementsAre("order.failed 1"));
@@ -167,7 +169,9 @@ TEST(EventOutbox, AFileMadeBeforeOrdersHadATraceGetsTheColumn) {
     const auto events = world.take();
     ASSERT_THAT(
         told(events),
-        ElementsAre("order.accepted 1", "order.confirmed 1", "order.accepted 2", "order.confirmed 2")
+        ElementsAre(
+            "order.accepted 1", "order.confirmed 1", "order.accepted 2", "order.confirmed 2"
+        )
     );
     EXPECT_EQ(events[0].trace.trace_low, 0U);
     EXPECT_EQ(events[2].trace.trace_low, 2U);

@@ -1,4 +1,5 @@
-// tests/adapters/tracing/encoding_test.cpp - bytes as published; others' decoders: tests/e2e/tracing
+// tests/adapters/tracing/encoding_test.cpp - bytes as published; others' decoders:
+// tests/e2e/tracing
 #include "adapters/tracing/encoding.hpp"
 
 #include <gmock/gmock.h>
@@ -19,8 +20,11 @@ Resource shop() {
 
 ports::Span order() {
     ports::Span span;
-    span.context = {.trace_high = 0x0af7651916cd43dd, .trace_low = 0x8448eb211c80319c,
-                    .span = 0xb7ad6b7169203331, .sampled = true};
+    span.context = {
+        .trace_high = 0x0af7651916cd43dd,
+        .trace_low = 0x8448eb211c80319c,
+        .span = 0xb7ad6b7169203331,
+        .sampled = true};
     span.name = "POST \"orders\"\\";
     span.kind = ports::SpanKind::server;
     span.start = ports::SpanTime{1'700'000'000'123'456'789ns};
@@ -70,10 +74,8 @@ TEST(EncodeOtlp, PutsTheIdsWhereTheyBelong) {
     EXPECT_EQ(bytes[0], '\x0a');
     EXPECT_THAT(
         bytes,
-        HasSubstr(
-            "\x0a\x10\x0a\xf7\x65\x19\x16\xcd\x43\xdd\x84\x48\xeb\x21\x1c\x80\x31\x9c"
-            "\x12\x08\xb7\xad\x6b\x71\x69\x20\x33\x31"
-        )
+        HasSubstr("\x0a\x10\x0a\xf7\x65\x19\x16\xcd\x43\xdd\x84\x48\xeb\x21\x1c\x80\x31\x9c"
+                  "\x12\x08\xb7\xad\x6b\x71\x69\x20\x33\x31")
     );
     EXPECT_EQ(bytes.find("\x7a\x02\x18\x02"), std::string::npos);
     span.failed = true;

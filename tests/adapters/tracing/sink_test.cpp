@@ -27,7 +27,8 @@ public:
         if (!refuses) return {.delivered = events.size(), .failure = {}};
         return {
             .delivered = 0,
-            .failure = ports::DeliveryFailure{.cause = ports::Cause::overloaded, .error = "HTTP 503"}};
+            .failure =
+                ports::DeliveryFailure{.cause = ports::Cause::overloaded, .error = "HTTP 503"}};
     }
 
     bool refuses = false;

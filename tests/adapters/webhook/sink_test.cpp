@@ -2,7 +2,6 @@
 #include "adapters/webhook/sink.hpp"
 
 #include "adapters/webhook/message.hpp"
-
 #include "tests/support/manual.hpp"
 #include "tests/support/orders.hpp"
 #include "tests/support/spans.hpp"

@@ -1,8 +1,8 @@
 // tests/e2e/decoder/decode.js - reads requests to a collector by others' code, and prints the spans
 //
-// node decode.js otlp|zipkin: a line of standard input is one request's body in base64; the answer is
-// one line of JSON: {spans:[...], faults:[...]}. OTLP goes through the code that OpenTelemetry's own
-// JavaScript generated from the official .proto files; Zipkin through ajv with the schema below,
+// node decode.js otlp|zipkin: a line of standard input is one request's body in base64; the answer
+// is one line of JSON: {spans:[...], faults:[...]}. OTLP goes through the code that OpenTelemetry's
+// own JavaScript generated from the official .proto files; Zipkin through ajv with the schema below,
 // written after zipkin-api's zipkin2-api.yaml.
 "use strict";
 
@@ -22,7 +22,8 @@ function attributesOf(list) {
 }
 
 function otlp() {
-  const root = require(path.join(modules, "@opentelemetry/otlp-transformer/build/src/generated/root.js"));
+  const transformer = path.join(modules, "@opentelemetry", "otlp-transformer");
+  const root = require(path.join(transformer, "build", "src", "generated", "root.js"));
   const { ExportTraceServiceRequest } = root.opentelemetry.proto.collector.trace.v1;
   const { Span } = root.opentelemetry.proto.trace.v1;
   return (body) => {
