@@ -2,8 +2,8 @@
 //
 // node decode.js otlp|zipkin: a line of standard input is one request's body in base64; the answer
 // is one line of JSON: {spans:[...], faults:[...]}. OTLP goes through the code that OpenTelemetry's
-// own JavaScript generated from the official .proto files; Zipkin through ajv with the schema below,
-// written after zipkin-api's zipkin2-api.yaml.
+// own JavaScript generated from the official .proto files; Zipkin through ajv with the schema
+// below, written after zipkin-api's zipkin2-api.yaml.
 "use strict";
 
 const path = require("path");
