@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ports/spans.hpp"
+#include "tests/support/manual.hpp"
 
 #include <cstdint>
 #include <mutex>
@@ -12,7 +13,7 @@
 
 namespace firstcome::test {
 
-/// Ids count up from 1,001; the wall clock is the monotonic one.
+/// Ids count up from 1,001; the wall clock is a ManualClock's.
 class KeptSpans final : public ports::SpanRecorder {
 public:
     void record(ports::Span&& span) override {
@@ -31,7 +32,8 @@ public:
     }
 
     [[nodiscard]] ports::SpanTime at(base::MonotonicTime time) const override {
-        return ports::SpanTime{time.time_since_epoch()};
+        const ManualClock begin;
+        return begin.wall() + (time - begin.monotonic());
     }
 
     [[nodiscard]] std::vector<ports::Span> all() const {

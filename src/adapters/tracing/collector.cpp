@@ -79,7 +79,7 @@ int Collector::ask_whether_to_go_on(void* self, curl_off_t, curl_off_t, curl_off
 }
 
 std::expected<CollectorReply, std::string> Collector::post(std::string_view body) {
-    if (has_given_up()) return std::unexpected("stopped");
+    if (has_given_up()) return std::unexpected("no time is left");
     curl_easy_setopt(curl_.get(), CURLOPT_POSTFIELDS, body.data());
     curl_easy_setopt(
         curl_.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size())
@@ -88,6 +88,7 @@ std::expected<CollectorReply, std::string> Collector::post(std::string_view body
     error_[0] = '\0';
     const CURLcode result = curl_easy_perform(curl_.get());
     curl_easy_setopt(curl_.get(), CURLOPT_POSTFIELDS, nullptr);
+    if (result == CURLE_ABORTED_BY_CALLBACK) return std::unexpected("no time is left");
     if (result != CURLE_OK) {
         return std::unexpected(error_[0] != '\0' ? error_ : curl_easy_strerror(result));
     }
