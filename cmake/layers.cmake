@@ -47,7 +47,7 @@ function(fc_program name)
   file(GLOB wiring CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/wiring/*.cpp)
   add_executable(${name} ${CMAKE_SOURCE_DIR}/src/main.cpp ${wiring})
   target_link_libraries(${name} PRIVATE fc_cli fc_http fc_app fc_redis fc_postgres fc_webhook fc_guarded fc_probe
-    PkgConfig::libsystemd)
+    fc_tracing     PkgConfig::libsystemd)
 endfunction()
 
 # Turns a text file into a header with one constant, so that the program carries it: schema.sql -> schema_sql.
@@ -96,4 +96,21 @@ inline constexpr std::array embedded_@name@{
 @entries@};
 ]] @ONLY)
   target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/embedded)
+endfunction()
+
+# What protoc makes of a .proto, included as "adapters/tracing/otlp.pb.h"; a target of its own, since
+# its code is not held to our warnings.
+function(fc_protobuf target file)
+  string(REGEX REPLACE "\\.proto$" "" stem ${file})
+  set(folder ${CMAKE_BINARY_DIR}/embedded)
+  file(MAKE_DIRECTORY ${folder})
+  add_custom_command(
+    OUTPUT ${folder}/${stem}.pb.h ${folder}/${stem}.pb.cc
+    COMMAND protobuf::protoc --proto_path=${CMAKE_SOURCE_DIR}/src --cpp_out=${folder} ${file}
+    DEPENDS ${CMAKE_SOURCE_DIR}/src/${file}
+    VERBATIM)
+  add_library(${target}_proto STATIC ${folder}/${stem}.pb.cc ${folder}/${stem}.pb.h)
+  target_include_directories(${target}_proto SYSTEM PUBLIC ${folder})
+  target_link_libraries(${target}_proto PUBLIC protobuf::libprotobuf-lite)
+  target_link_libraries(${target} PRIVATE ${target}_proto)
 endfunction()

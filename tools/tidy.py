@@ -29,6 +29,7 @@ LAYERS = {
     'adapters/postgres': ('ports domain resilience telemetry base', 'libpq-fe.h fmt/'),
     'adapters/webhook': ('ports domain resilience telemetry base', 'curl/ openssl/ fmt/'),
     'adapters/probe': ('ports domain resilience telemetry base', 'curl/ fmt/'),
+    'adapters/tracing': ('ports domain resilience telemetry base', 'curl/ fmt/'),
     'adapters/guarded': ('ports domain resilience telemetry base', ''),
     'http': ('app ports domain telemetry base', 'boost/ openssl/ fmt/'),
 }

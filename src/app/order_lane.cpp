@@ -120,11 +120,13 @@ void OrderLane::place_and_reply(std::span<Job> orders) {
             }
         );
     }
-    if (!requests_.empty()) place(started, oldest_wait);
-    reply(orders, started);
+    const base::MonotonicTime ended = requests_.empty() ? started : place(started, oldest_wait);
+    reply(orders, {started, ended, static_cast<std::uint32_t>(requests_.size())});
 }
 
-void OrderLane::place(base::MonotonicTime started, std::chrono::nanoseconds oldest_wait) {
+base::MonotonicTime OrderLane::place(
+    base::MonotonicTime started, std::chrono::nanoseconds oldest_wait
+) {
     outcomes_.resize(requests_.size());
     placed_ = ledger_.place(requests_, outcomes_);
     const base::MonotonicTime ended = clock_.monotonic();
@@ -151,9 +153,10 @@ void OrderLane::place(base::MonotonicTime started, std::chrono::nanoseconds olde
     full_seen_ = full;
     bound_.store(queue_bound_.bound(), std::memory_order_relaxed);
     per_order_ns_.store(queue_bound_.per_order().count(), std::memory_order_relaxed);
+    return ended;
 }
 
-void OrderLane::reply(std::span<Job> orders, base::MonotonicTime started) {
+void OrderLane::reply(std::span<Job> orders, const PlaceTimes& placed) {
     std::size_t next = 0;  // of outcomes_: those passed over have none
     for (const Job& job : orders) {
         const Placement& placement = job.placement;
@@ -164,7 +167,8 @@ void OrderLane::reply(std::span<Job> orders, base::MonotonicTime started) {
         }
         Answer& answer = mailbox->answers.emplace_back();
         answer.ticket = placement.ticket;
-        if (placement.deadline <= started) {
+        answer.placed = placed;
+        if (placement.deadline <= placed.began) {
             answer.reply = std::unexpected(ports::LedgerError::deadline_passed);
         } else if (placed_) {
             answer.reply = std::move(outcomes_[next++]);

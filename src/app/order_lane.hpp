@@ -23,9 +23,17 @@ namespace firstcome::app {
 /// What the buyer is told: the outcome, or the fault that kept us from having one.
 using Reply = std::expected<domain::Outcome, ports::LedgerError>;
 
+/// The batch an order was placed with.
+struct PlaceTimes {
+    base::MonotonicTime began{};  ///< it left the lane's line
+    base::MonotonicTime ended{};  ///< it was durable
+    std::uint32_t size = 0;       ///< orders; 0: it was not placed
+};
+
 struct Answer {
     std::uint64_t ticket = 0;  ///< whose answer; the sink gave it out
     Reply reply;
+    PlaceTimes placed;
 };
 
 /// Who waits for answers: one per io thread.
@@ -122,8 +130,9 @@ private:
 
     void run();
     void place_and_reply(std::span<Job> orders);
-    void place(base::MonotonicTime started, std::chrono::nanoseconds oldest_wait);
-    void reply(std::span<Job> orders, base::MonotonicTime started);
+    /// Places requests_; returns when that was done.
+    base::MonotonicTime place(base::MonotonicTime started, std::chrono::nanoseconds oldest_wait);
+    void reply(std::span<Job> orders, const PlaceTimes& placed);
     void beat(bool busy);
 
     LaneOptions options_;

@@ -26,6 +26,15 @@ enum class SlowDatabase : std::uint8_t { wait, declare };
 enum class WindowType : std::uint8_t { count_based, time_based };
 enum class AuthMode : std::uint8_t { none, jwt };
 enum class TracingExporter : std::uint8_t { none, otlp, zipkin };
+/// As OTEL_TRACES_SAMPLER names them.
+enum class TracingSampler : std::uint8_t {
+    always_on,
+    always_off,
+    traceidratio,
+    parentbased_always_on,
+    parentbased_always_off,
+    parentbased_traceidratio,
+};
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };
 enum class LogFormat : std::uint8_t { automatic, json, text };
 
@@ -177,7 +186,13 @@ struct Config {
     struct Tracing {
         TracingExporter exporter = TracingExporter::none;
         std::string endpoint;
-        unsigned sample_percent = 100;
+        std::string headers;
+        milliseconds timeout{10'000};
+        TracingSampler sampler = TracingSampler::parentbased_traceidratio;
+        double sample_percent = 100;
+        milliseconds slow{1'000};
+        std::string service_name = "firstcome";
+        std::string resource;
     } tracing;
 
     struct Alerts {
@@ -215,6 +230,9 @@ struct Config {
         LogFormat format = LogFormat::automatic;
     } log;
 
+    /// OTEL_* variables that were not followed, each a sentence; for `warnings`.
+    std::vector<std::string> not_followed{};
+
     /// `admin.token_file`, or `admin.token` in the data directory.
     [[nodiscard]] std::filesystem::path admin_token_file() const;
 
@@ -239,7 +257,8 @@ struct Flag {
     std::string value;
 };
 
-/// Where values come from; the later wins: defaults, file, environment, set, flags.
+/// Where values come from; the later wins: defaults, file, OTEL_* of the environment (otel.hpp),
+/// FIRSTCOME_* of the environment, set, flags.
 struct Sources {
     std::optional<std::filesystem::path> file{};  ///< none: FIRSTCOME_CONFIG of the environment
     std::vector<std::pair<std::string, std::string>> environment{};  ///< all; FIRSTCOME_* is read

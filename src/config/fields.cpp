@@ -34,6 +34,17 @@ constexpr std::array<std::string_view, 3> names_of(TracingExporter) {
     return {"none", "otlp", "zipkin"};
 }
 
+constexpr std::array<std::string_view, 6> names_of(TracingSampler) {
+    return {
+        "always_on",
+        "always_off",
+        "traceidratio",
+        "parentbased_always_on",
+        "parentbased_always_off",
+        "parentbased_traceidratio",
+    };
+}
+
 constexpr std::array<std::string_view, 6> names_of(LogLevel) {
     return {"trace", "debug", "info", "warn", "error", "off"};
 }
@@ -362,18 +373,39 @@ constexpr Field table[] = {
      .max = 3650 * days},
 
     {FC_FIELD(tracing.exporter),
-     .doc = "Where spans are sent: nowhere, OTLP over HTTP, or Zipkin v2.",
-     .comes_with = "tracing"},
+     .doc = "Where spans are sent: nowhere, OTLP over HTTP (protobuf), or Zipkin v2 (JSON). Of the "
+            "OTEL_* variables those that mean an option of this section are followed; they win "
+            "over the file, and FIRSTCOME_* and --set win over them. See docs/tracing.md."},
     {FC_FIELD(tracing.endpoint),
      .doc = "The collector's address. Empty: http://127.0.0.1:4318/v1/traces for otlp, "
             "http://127.0.0.1:9411/api/v2/spans for zipkin.",
-     .rule = TextRule::http_url,
-     .comes_with = "tracing"},
+     .rule = TextRule::http_url},
+    {FC_FIELD(tracing.headers),
+     .doc = "Header fields of each request to the collector, as name=value,name=value; a value "
+            "may be percent-encoded.",
+     .secret = true},
+    {FC_FIELD(tracing.timeout),
+     .doc = "Of one request to the collector, with its connect.",
+     .min = 10,
+     .max = 1 * minutes},
+    {FC_FIELD(tracing.sampler),
+     .doc = "Who decides which traces are kept: parentbased_* leaves it to the caller's "
+            "traceparent or b3 if there is one; *_traceidratio keeps sample_percent."},
     {FC_FIELD(tracing.sample_percent),
-     .doc = "Traces kept of those that begin here, in percent; errors are always kept.",
+     .doc = "Traces kept by a *_traceidratio sampler, in percent; may have decimals. Requests "
+            "answered with 5xx and slow ones are kept besides.",
      .min = 0,
-     .max = 100,
-     .comes_with = "tracing"},
+     .max = 100},
+    {FC_FIELD(tracing.slow),
+     .doc = "A request that took this long is kept, whatever the sampler said.",
+     .min = 1,
+     .max = 1 * minutes},
+    {FC_FIELD(tracing.service_name),
+     .doc = "The resource attribute service.name.",
+     .rule = TextRule::not_empty},
+    {FC_FIELD(tracing.resource),
+     .doc = "More resource attributes, as name=value,name=value; a value may be percent-encoded. "
+            "service.version and service.instance.id are there unless given here."},
 
     {FC_FIELD(alerts.enabled),
      .doc = "Whether this process watches its own alert rules.",

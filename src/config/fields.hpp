@@ -27,6 +27,7 @@ using Target = std::variant<
     std::int32_t*,
     unsigned*,
     std::size_t*,
+    double*,
     milliseconds*,
     std::string*,
     std::vector<std::string>*,

@@ -1,6 +1,8 @@
 // src/config/load.cpp - from file, environment and flags to one Config, or to every mistake in them
+#include "base/assert.hpp"
 #include "config/fields.hpp"
 #include "config/health_check.hpp"
+#include "config/otel.hpp"
 
 #define TOML_EXCEPTIONS 0
 #include <fmt/format.h>
@@ -109,6 +111,7 @@ std::optional<std::string> text_of(const toml::node& node, const Field& field) {
     const bool is_rate = std::holds_alternative<Rate*>(target);
     const bool is_list = std::holds_alternative<std::vector<std::string>*>(target);
     const bool is_bool = std::holds_alternative<bool*>(target);
+    const bool is_decimal = std::holds_alternative<double*>(target);
     const bool is_number = std::holds_alternative<std::int32_t*>(target) ||
                            std::holds_alternative<unsigned*>(target) ||
                            std::holds_alternative<std::size_t*>(target);
@@ -124,12 +127,16 @@ std::optional<std::string> text_of(const toml::node& node, const Field& field) {
     }
     if (is_list) return std::nullopt;
     if (const auto number = node.value_exact<std::int64_t>())
-        return is_number || is_duration || is_rate ? std::optional{fmt::format("{}", *number)}
-                                                   : std::nullopt;
+        return is_number || is_decimal || is_duration || is_rate
+                   ? std::optional{fmt::format("{}", *number)}
+                   : std::nullopt;
+    if (const auto decimal = node.value_exact<double>(); decimal && is_decimal) {
+        return fmt::format("{}", *decimal);
+    }
     if (const auto truth = node.value_exact<bool>())
         return is_bool ? std::optional{std::string{*truth ? "true" : "false"}} : std::nullopt;
     const auto text = node.value_exact<std::string>();
-    if (text && (field.bytes || (!is_number && !is_bool))) return *text;
+    if (text && (field.bytes || (!is_number && !is_decimal && !is_bool))) return *text;
     return std::nullopt;
 }
 
@@ -244,6 +251,43 @@ void read_environment(const Sources& sources, Reading& reading) {
     }
 }
 
+/// Puts into `config` what FIRSTCOME_* or --set say of a choice. False: they say nothing good.
+bool assign_last(const Sources& sources, std::string_view key, Config& config) {
+    const Field* field = find_field(key);
+    FC_ASSERT(field != nullptr);
+    bool assigned = false;
+    for (const auto& [name, value] : sources.environment) {
+        if (name == environment_name(key)) assigned = assign(*field, config, value) || assigned;
+    }
+    const std::string prefix = std::string(key) + "=";
+    for (const std::string& text : sources.set) {
+        if (!text.starts_with(prefix)) continue;
+        assigned = assign(*field, config, std::string_view{text}.substr(prefix.size())) || assigned;
+    }
+    return assigned;
+}
+
+// A variable made for others too never keeps this program from starting.
+void read_otel(const Sources& sources, Reading& reading) {
+    // What comes later and wins decides which collector the other variables are about.
+    Config later = reading.loaded.config;
+    const bool decided = assign_last(sources, "tracing.exporter", later);
+    const OtelSettings otel = otel_settings(sources.environment, later.tracing.exporter, decided);
+    std::vector<std::string>& ignored = reading.loaded.config.not_followed;
+    ignored = otel.not_followed;
+    for (const OtelSetting& setting : otel.settings) {
+        const Field* field = find_field(setting.key);
+        FC_ASSERT(field != nullptr);
+        if (assign(*field, reading.loaded.config, setting.value)) {
+            reading.loaded.origins[setting.key] = setting.variable;
+        } else {
+            ignored.push_back(fmt::format(
+                "{} is not followed: it must be {}.", setting.variable, accepted(*field)
+            ));
+        }
+    }
+}
+
 void read_key(std::string_view key, std::string_view value, std::string origin, Reading& reading) {
     const Field* field = find_field(key);
     if (field == nullptr) {
@@ -329,6 +373,7 @@ std::expected<Loaded, ConfigErrors> load(const Sources& sources) {
         if (!file && name == file_variable && !value.empty()) file = value;
     }
     if (file) read_file(*file, reading);
+    read_otel(sources, reading);
     read_environment(sources, reading);
     read_set(sources, reading);
     for (const Flag& flag : sources.flags) read_key(flag.key, flag.value, flag.flag, reading);

@@ -99,6 +99,7 @@ std::vector<std::string> warnings(const Config& config) {
             config.server.listen.text()
         ));
     }
+    out.insert(out.end(), config.not_followed.begin(), config.not_followed.end());
     for (const Field& field : fields()) {
         if (field.comes_with.empty() || is_default(field, config)) continue;
         out.push_back(fmt::format(

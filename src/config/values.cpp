@@ -166,6 +166,17 @@ struct Reader {
 
     bool operator()(std::size_t* to) const { return number(to); }
 
+    bool operator()(double* to) const {
+        double value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error != std::errc{} || end != text.data() + text.size()) return false;
+        // Written so that "nan" is outside too.
+        const bool inside =
+            value >= static_cast<double>(field.min) && value <= static_cast<double>(field.max);
+        if (inside) *to = value;
+        return inside;
+    }
+
     bool operator()(bool* to) const {
         if (text != "true" && text != "false") return false;
         *to = text == "true";
@@ -222,6 +233,8 @@ struct Writer {
         return has_unit ? in_quotes(text) : fmt::format("{}", *value);
     }
 
+    std::string operator()(const double* value) const { return fmt::format("{}", *value); }
+
     std::string operator()(const milliseconds* value) const {
         return in_quotes(duration_text(*value));
     }
@@ -253,6 +266,10 @@ struct Accepted {
             size_text(field.min),
             size_text(field.max)
         );
+    }
+
+    std::string operator()(const double*) const {
+        return fmt::format("a number from {} to {}", field.min, field.max);
     }
 
     std::string operator()(const bool*) const { return "true or false"; }

@@ -241,12 +241,15 @@ void IoThread::take_inbox() {
         }
         FC_ASSERT(part < ticket.replies.size());
         ticket.replies[part] = std::move(answer.reply);
+        if (ticket.placed != nullptr) *ticket.placed = answer.placed;
         ticket.waiter->arrived(1);
     }
     arrived_.clear();
 }
 
-std::uint64_t IoThread::open_ticket(Waiter& waiter, std::span<std::optional<app::Reply>> replies) {
+std::uint64_t IoThread::open_ticket(
+    Waiter& waiter, std::span<std::optional<app::Reply>> replies, app::PlaceTimes* placed
+) {
     FC_ASSERT(replies.size() <= std::size_t{1} << part_bits);
     if (free_tickets_.empty()) {
         FC_ASSERT(tickets_.size() < std::size_t{1} << index_bits);
@@ -258,6 +261,7 @@ std::uint64_t IoThread::open_ticket(Waiter& waiter, std::span<std::optional<app:
     Ticket& ticket = tickets_[index];
     ticket.waiter = &waiter;
     ticket.replies = replies;
+    ticket.placed = placed;
     return std::uint64_t{ticket.generation} << (part_bits + index_bits) | std::uint64_t{index}
                                                                               << part_bits;
 }
@@ -270,6 +274,7 @@ void IoThread::close_ticket(std::uint64_t number) {
     if (++ticket.generation == 0) ticket.generation = 1;
     ticket.waiter = nullptr;
     ticket.replies = {};
+    ticket.placed = nullptr;
     free_tickets_.push_back(index);
 }
 
@@ -325,6 +330,7 @@ Exchange& IoThread::take_exchange() {
 void IoThread::give_back(Exchange& exchange) {
     exchange.request.clear();
     exchange.reply.reset();
+    exchange.placed = {};
     exchange.ticket = 0;
     exchange.allow = {};
     exchange.keep_alive = true;

@@ -91,6 +91,7 @@ private:
 struct Exchange {
     Request request;
     std::optional<app::Reply> reply;  ///< of an order on the lane
+    app::PlaceTimes placed;           ///< with the reply
     std::uint64_t ticket = 0;         ///< 0: not on the lane, `written` is the answer
     std::string written;              ///< an answer that must wait for those before it
     std::string_view allow;           ///< methods of the path, when no route was found
@@ -191,9 +192,12 @@ public:
     [[nodiscard]] IdSource& ids() { return ids_; }
 
     /// A ticket for as many orders as there are `replies` (up to 4,096): add the order's number to
-    /// it. Each arrival fills its reply and tells `waiter`. Both live until `close_ticket`.
+    /// it. Each arrival fills its reply, and `placed` unless null, and tells `waiter`. All live
+    /// until `close_ticket`.
     [[nodiscard]] std::uint64_t open_ticket(
-        Waiter& waiter, std::span<std::optional<app::Reply>> replies
+        Waiter& waiter,
+        std::span<std::optional<app::Reply>> replies,
+        app::PlaceTimes* placed = nullptr
     );
     /// From now on what still comes for it is dropped.
     void close_ticket(std::uint64_t ticket);
@@ -223,6 +227,7 @@ private:
         std::uint32_t generation = 1;
         Waiter* waiter = nullptr;
         std::span<std::optional<app::Reply>> replies;
+        app::PlaceTimes* placed = nullptr;
     };
 
     void run();

@@ -151,6 +151,8 @@ void Request::clear() {
     forwarded_for = deadline_ms = traceparent = fields = {};
     limit = {};
     trace = {};
+    parent_sampled.reset();
+    span = 0;
     id.clear();
     route = nullptr;
 }

@@ -88,7 +88,9 @@ struct Request {
     PeerAddress client;  ///< the peer, or who trusted proxies say is behind it
     LimitNote limit;
     base::MonotonicTime arrived{};  ///< when the last byte was read
-    domain::TraceContext trace;     ///< of a valid traceparent (span: the caller's), or made here
+    domain::TraceContext trace;     ///< of a valid traceparent or B3 (span: the caller's), or ours
+    std::optional<bool> parent_sampled;  ///< what the caller decided; nothing: no caller, undecided
+    std::uint64_t span = 0;              ///< our own, of a sampled trace; else 0
     RequestId id;
     const Route* route = nullptr;  ///< null: no such route
 

@@ -14,6 +14,8 @@ namespace firstcome::http {
 
 class Gate;
 
+class RequestTrace;
+
 struct Timeouts {
     std::chrono::nanoseconds header = std::chrono::seconds{10};  ///< first byte to end of head
     std::chrono::nanoseconds body = std::chrono::seconds{20};    ///< end of head to end of body
@@ -35,6 +37,7 @@ struct ServerOptions {
     Timeouts timeouts = {};
     RenderProblem render_problem = render_engine_problem;
     Gate* gate = nullptr;  ///< outlives the server; null: everybody is let in
+    RequestTrace* trace = nullptr;  ///< outlives the server; null: no spans are made
 };
 
 }  // namespace firstcome::http

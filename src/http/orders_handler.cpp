@@ -10,6 +10,7 @@
 #include "http/order_json.hpp"
 #include "http/problem.hpp"
 #include "http/query_string.hpp"
+#include "http/request_trace.hpp"
 #include "http/stock_json.hpp"
 
 #include <expected>
@@ -29,7 +30,7 @@ std::expected<domain::OrderRequest, Problem> order_of(const Request& request, co
     }
     auto order = parse_order(request.body, app.options.quantity_max);
     if (!order) return std::unexpected(problem(std::move(order.error())));
-    order->trace = request.trace;
+    order->trace = trace_of_order(request);
     if (request.idempotency_key_count == 0) {
         if (app.options.key_required) {
             return std::unexpected(problem(ProblemCode::idempotency_key_missing));
@@ -139,7 +140,7 @@ Awaitable<Response> post_order_batch(const Request& request, IoThread& io, App& 
         domain::OrderRequest& order = *element.order;
         refused[i] = refused_by_gate(request, order.user, app);
         if (refused[i]) continue;
-        order.trace = request.trace;
+        order.trace = trace_of_batch(request);
         if (!element.key.empty()) order.key = app.hash.hash128(order.user.text(), element.key);
         const auto shed = app.place_order.submit(
             {.request = order,

@@ -2,6 +2,7 @@
 #include "http/request_parser.hpp"
 
 #include "base/assert.hpp"
+#include "http/b3.hpp"
 
 #include <algorithm>
 #include <array>
@@ -94,6 +95,7 @@ struct Seen {
     unsigned content_length = 0;
     unsigned transfer_encoding = 0;
     unsigned traceparent = 0;
+    bool b3 = false;
     bool connection_close = false;
     bool connection_keep_alive = false;
     bool length_overflows = false;
@@ -227,10 +229,34 @@ bool read_connection(std::string_view value, Parse& parse) {
     }
 }
 
+bool begins_b3(std::string_view name) {
+    return same_ignoring_case(name.substr(0, 5), "x-b3-");
+}
+
+// Both are read by whoever comes after us in the trace: the standard's own field wins.
+void read_trace(const Seen& seen, Request& request) {
+    if (seen.traceparent == 1) {
+        if (const auto trace = trace_from(request.traceparent)) {
+            request.trace = *trace;
+            request.parent_sampled = trace->sampled;
+            return;
+        }
+    }
+    if (!seen.b3) return;
+    if (const auto b3 = b3_of(request)) {
+        request.trace = b3->trace;
+        request.trace.sampled = b3->sampled.value_or(false);
+        request.parent_sampled = b3->sampled;
+    }
+}
+
 /// False: the framing is in doubt.
 bool read_field(std::string_view name, std::string_view value, Parse& parse) {
     Request& request = parse.request;
     switch (name.size()) {
+        case 2:
+            if (same_ignoring_case(name, "b3")) parse.seen.b3 = true;
+            break;
         case 4:
             if (same_ignoring_case(name, "host")) return read_host(value, parse);
             break;
@@ -242,16 +268,19 @@ bool read_field(std::string_view name, std::string_view value, Parse& parse) {
             break;
         case 10:
             if (same_ignoring_case(name, "connection")) return read_connection(value, parse);
+            if (begins_b3(name)) parse.seen.b3 = true;
             break;
         case 11:
             if (same_ignoring_case(name, "traceparent")) {
                 ++parse.seen.traceparent;
                 request.traceparent = value;
             }
+            if (begins_b3(name)) parse.seen.b3 = true;
             break;
         case 12:
             if (same_ignoring_case(name, "content-type")) request.content_type = value;
             if (same_ignoring_case(name, "x-request-id")) request.id.assign(value);
+            if (begins_b3(name)) parse.seen.b3 = true;
             break;
         case 13:
             if (same_ignoring_case(name, "authorization")) request.authorization = value;
@@ -306,9 +335,7 @@ std::optional<ProblemCode> conclude(Parse& parse) {
     parse.framing.chunked = seen.transfer_encoding > 0;
     parse.framing.keep_alive = !seen.connection_close && (!http_1_0 || seen.connection_keep_alive);
     if (http_1_0) parse.framing.expects_continue = false;
-    if (seen.traceparent == 1) {
-        if (const auto trace = trace_from(parse.request.traceparent)) parse.request.trace = *trace;
-    }
+    read_trace(seen, parse.request);
     return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/assert.hpp"
 #include "http/gate.hpp"
+#include "http/request_trace.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -252,6 +253,7 @@ void Session::identify(Request& request) {
         request.trace.trace_high = io_.ids().next();
         request.trace.trace_low = io_.ids().next();
     }
+    if (auto* trace = io_.options().trace) trace->begin(request);
 }
 
 void Session::complete(Exchange& exchange, const Framing& framing) {
@@ -271,9 +273,11 @@ bool Session::answer(Exchange& exchange) {
     if (auto* const* orders = std::get_if<OrderEndpoint*>(&request.route->handler)) {
         Response& response = io_.scratch();
         response.clear();
-        const std::uint64_t ticket = io_.open_ticket(answers_, {&exchange.reply, 1});
+        const std::uint64_t ticket =
+            io_.open_ticket(answers_, {&exchange.reply, 1}, &exchange.placed);
         bool queued = false;
         try {
+            const RequestScope scope{request};
             queued = (*orders)->submit(request, io_, ticket, response);
         } catch (...) {
             io_.close_ticket(ticket);
@@ -348,6 +352,7 @@ void Session::answer_held_now() {
     Response& response = io_.scratch();
     response.clear();
     try {
+        const RequestScope scope{exchange.request};
         std::get<AnswerNow>(exchange.request.route->handler)(exchange.request, response);
     } catch (...) {
         return answer_problem(exchange, ProblemCode::internal);
@@ -406,6 +411,7 @@ void Session::write(
     const std::size_t route =
         request.route == nullptr ? io_.router().routes().size() : request.route->index;
     io_.figures().count_request(route, response.status, now - request.arrived);
+    if (auto* trace = io_.options().trace) trace->end(exchange, response.status, now);
 }
 
 base::MonotonicTime Session::reply_deadline() const {

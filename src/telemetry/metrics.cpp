@@ -206,6 +206,7 @@ std::string Metrics::scrape() const {
         out, sources_.rate_limits ? sources_.rate_limits() : std::vector<RateLimitCount>{}
     );
     if (sources_.breakers) add_breaker_families(out, sources_.breakers());
+    if (sources_.spans) add_trace_families(out, sources_.spans());
     begin_counter(
         out, "firstcome_log_lines_dropped_total", "Log lines lost because too many waited."
     );

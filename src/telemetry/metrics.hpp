@@ -10,6 +10,7 @@
 #include "telemetry/counted.hpp"
 #include "telemetry/families.hpp"
 #include "telemetry/recent_orders.hpp"
+#include "telemetry/trace_families.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -34,6 +35,7 @@ struct MetricSources {
     std::function<std::vector<RelayFigures>()> relays{};
     std::function<std::vector<RateLimitCount>()> rate_limits{};  ///< empty: zeros are shown
     std::function<domain::Units()> drift_between_stores{};
+    std::function<SpanCounts()> spans{};
 };
 
 struct BuildFacts {

@@ -37,6 +37,8 @@ struct NamedRelay {
     const app::Relay* relay = nullptr;
 };
 
+class Tracing;
+
 /// Everything below the lanes, as the front needs it. Called in this order: open, ledgers and
 /// stores, start, drain, rest.
 ///
@@ -102,9 +104,9 @@ public:
     virtual void rest() = 0;
 };
 
-/// The embedded mode: SQLite in a directory of this machine.
+/// The embedded mode: SQLite in a directory of this machine. `tracing` has started by `open`.
 [[nodiscard]] std::unique_ptr<Backend> make_embedded(
-    const config::Config& config, const base::Clock& clock, DeliveredAt delivered
+    const config::Config& config, const base::Clock& clock, Tracing& tracing, DeliveredAt delivered
 );
 
 /// The distributed mode: Redis and PostgreSQL. `drifted` is told, some times a second, by how many
@@ -112,6 +114,7 @@ public:
 [[nodiscard]] std::unique_ptr<Backend> make_distributed(
     const config::Config& config,
     const base::Clock& clock,
+    Tracing& tracing,
     std::function<void(domain::Units)> drifted,
     DeliveredAt delivered
 );

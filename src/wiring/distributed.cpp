@@ -16,6 +16,7 @@
 #include "wiring/shard.hpp"
 #include "wiring/shown_ledger.hpp"
 #include "wiring/store_options.hpp"
+#include "wiring/tracing.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -45,15 +46,17 @@ public:
     Distributed(
         const config::Config& config,
         const base::Clock& clock,
+        Tracing& tracing,
         std::function<void(domain::Units)> drifted,
         DeliveredAt delivered
     )
         : config_(config),
           clock_(clock),
+          tracing_(tracing),
           drifted_(std::move(drifted)),
           delivered_(delivered),
           breakers_(config.breaker, clock),
-          events_(config, clock, breakers_, std::move(delivered)) {}
+          events_(config, clock, breakers_, tracing, std::move(delivered)) {}
 
     ~Distributed() override { stop_refreshing(); }
 
@@ -96,6 +99,7 @@ private:
 
     const config::Config& config_;  // outlives
     const base::Clock& clock_;      // outlives
+    Tracing& tracing_;              // outlives
     std::function<void(domain::Units)> drifted_;
     DeliveredAt delivered_;
     base::SystemEntropy entropy_;  // main's
@@ -137,6 +141,7 @@ ShardOptions Distributed::shard_options(unsigned shard) const {
         .first = config_.dead_letters.backoff, .cap = config_.dead_letters.backoff_max};
     options.events = events_.has_webhook();
     options.stock_low_percent = config_.alerts.stock_low_percent;
+    options.spans = tracing_.spans();
     return options;
 }
 
@@ -393,10 +398,13 @@ std::uint64_t Distributed::drain(base::MonotonicTime deadline) {
 std::unique_ptr<Backend> make_distributed(
     const config::Config& config,
     const base::Clock& clock,
+    Tracing& tracing,
     std::function<void(domain::Units)> drifted,
     DeliveredAt delivered
 ) {
-    return std::make_unique<Distributed>(config, clock, std::move(drifted), std::move(delivered));
+    return std::make_unique<Distributed>(
+        config, clock, tracing, std::move(drifted), std::move(delivered)
+    );
 }
 
 }  // namespace firstcome::wiring

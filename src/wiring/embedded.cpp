@@ -24,11 +24,16 @@ namespace {
 
 class Embedded final : public Backend {
 public:
-    Embedded(const config::Config& config, const base::Clock& clock, DeliveredAt delivered)
+    Embedded(
+        const config::Config& config,
+        const base::Clock& clock,
+        Tracing& tracing,
+        DeliveredAt delivered
+    )
         : config_(config),
           clock_(clock),
           breakers_(config.breaker, clock),
-          events_(config, clock, breakers_, std::move(delivered)) {}
+          events_(config, clock, breakers_, tracing, std::move(delivered)) {}
 
     [[nodiscard]] Result<void> open() override;
     [[nodiscard]] std::vector<ports::OrderLedger*> ledgers() override;
@@ -87,6 +92,7 @@ Backend::Result<void> Embedded::open() {
         sqlite::Ledger::Options options;
         options.lane = lane;
         options.key_ttl = std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
+        options.keeps_traces = events_.has_webhook();
         options.fatal = stop_at_once;
         options.progress = [lane](std::uint64_t read) {
             log::info("recovering", {{"lane", lane}, {"orders", read}});
@@ -156,9 +162,9 @@ void Embedded::rest() {
 }  // namespace
 
 std::unique_ptr<Backend> make_embedded(
-    const config::Config& config, const base::Clock& clock, DeliveredAt delivered
+    const config::Config& config, const base::Clock& clock, Tracing& tracing, DeliveredAt delivered
 ) {
-    return std::make_unique<Embedded>(config, clock, std::move(delivered));
+    return std::make_unique<Embedded>(config, clock, tracing, std::move(delivered));
 }
 
 }  // namespace firstcome::wiring

@@ -28,13 +28,17 @@ std::expected<WebhookSink, std::string> Events::open_sink() {
          .secret_file = config_.webhook.secret_file,
          .connect_timeout = config_.webhook.connect_timeout,
          .timeout = config_.webhook.timeout,
-         .allow_private = config_.webhook.allow_private},
+         .allow_private = config_.webhook.allow_private,
+         .spans = tracing_.spans()},
         clock_
     );
     if (!opened) return std::unexpected(std::move(opened.error()));
     WebhookSink made;
     made.posts = std::move(*opened);
-    made.guarded = std::make_unique<guarded::Sink>(*made.posts, *webhook_breaker_, clock_);
+    made.traced = std::make_unique<tracing::Sink>(
+        *made.posts, tracing::Sink::Kind{.one_by_one = true}, tracing_.spans(), clock_
+    );
+    made.guarded = std::make_unique<guarded::Sink>(*made.traced, *webhook_breaker_, clock_);
     return made;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "adapters/guarded/sink.hpp"
+#include "adapters/tracing/sink.hpp"
 #include "adapters/webhook/sink.hpp"
 #include "app/dead_letter_desk.hpp"
 #include "app/order_lane.hpp"
@@ -15,6 +16,7 @@
 #include "ports/outbox.hpp"
 #include "wiring/backend.hpp"
 #include "wiring/breakers.hpp"
+#include "wiring/tracing.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -30,6 +32,7 @@ namespace firstcome::wiring {
 /// A sink of the webhook behind the breaker; the relay and the desk have one each.
 struct WebhookSink {
     std::unique_ptr<webhook::Sink> posts;
+    std::unique_ptr<tracing::Sink> traced;
     std::unique_ptr<guarded::Sink> guarded;
 };
 
@@ -48,9 +51,14 @@ public:
         const config::Config& config,
         const base::Clock& clock,
         Breakers& breakers,
+        Tracing& tracing,
         DeliveredAt delivered
     )
-        : config_(config), clock_(clock), breakers_(breakers), delivered_(std::move(delivered)) {}
+        : config_(config),
+          clock_(clock),
+          breakers_(breakers),
+          tracing_(tracing),
+          delivered_(std::move(delivered)) {}
 
     ~Events();
     Events(const Events&) = delete;
@@ -100,6 +108,7 @@ private:
     const config::Config& config_;  // outlives
     const base::Clock& clock_;      // outlives
     Breakers& breakers_;            // outlives
+    Tracing& tracing_;              // outlives
     DeliveredAt delivered_;
     base::SystemEntropy relay_entropy_;
     base::SystemEntropy desk_entropy_;

@@ -23,6 +23,7 @@
 #include "wiring/health.hpp"
 #include "wiring/notify.hpp"
 #include "wiring/limits.hpp"
+#include "wiring/tracing.hpp"
 
 #include <fmt/format.h>
 
@@ -53,6 +54,8 @@ constexpr std::string_view demo_item = "demo";
 constexpr domain::Units demo_units = 100;
 constexpr std::chrono::seconds demo_patience{15};  // for a shard that is still being rebuilt
 constexpr milliseconds demo_pause{200};
+
+constexpr std::chrono::seconds spans_patience{2};  // of a stop, for a collector that is slow
 
 constexpr int exit_stopped_by_fault = 70;  // EX_SOFTWARE: a supervisor should start us again
 
@@ -124,6 +127,7 @@ public:
               clock_
           ),
           store_watch_(config.lane.count, metrics_),
+          tracing_(config, clock_),
           backend_(make_backend()) {}
 
     [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
@@ -155,6 +159,7 @@ private:
     telemetry::Metrics metrics_;
     app::StoreWatch store_watch_;
     std::atomic<domain::Units> drift_{0};  // as the last conservation check found it
+    Tracing tracing_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
     std::unique_ptr<http::AdminToken> admin_token_;
@@ -178,13 +183,14 @@ std::unique_ptr<Backend> Service::make_backend() {
         metrics_.events_delivered(stage, events, now);
     };
     if (config_.mode == config::Mode::embedded) {
-        return make_embedded(config_, clock_, std::move(delivered));
+        return make_embedded(config_, clock_, tracing_, std::move(delivered));
     }
     auto drifted = [this](domain::Units off) { drift_.store(off); };
-    return make_distributed(config_, clock_, std::move(drifted), std::move(delivered));
+    return make_distributed(config_, clock_, tracing_, std::move(drifted), std::move(delivered));
 }
 
 std::expected<void, std::string> Service::start(const ServeOptions& options) {
+    if (auto started = tracing_.start(); !started) return started;
     if (auto opened = backend_->open(); !opened) return opened;
     auto token = http::load_or_create_admin_token(config_.admin_token_file(), entropy_);
     if (!token) return std::unexpected(token.error().text);
@@ -265,6 +271,7 @@ std::expected<void, std::string> Service::open_front() {
     router_ = std::make_unique<http::Router>(http::api_routes(*app_, *place_endpoint_));
     http::ServerOptions options = server_options(config_);
     options.gate = &limits_->gate();
+    options.trace = tracing_.requests();
     server_ = std::make_unique<http::Server>(std::move(options), *router_, clock_, entropy_);
     app::WatchdogOptions looks{.stuck_after = stuck_after};
     if (const auto within = notify_alive_within()) {
@@ -285,6 +292,7 @@ std::expected<void, std::string> Service::open_front() {
         .backlog = [this] { return backend_->backlog(); },
         .relays = [this] { return relay_figures(backend_->relays()); },
         .drift_between_stores = [this] { return drift_.load(); },
+        .spans = [this] { return tracing_.counts(); },
     });
     health_->start();
     if (auto opened = open_probes(); !opened) return opened;
@@ -423,6 +431,7 @@ int Service::drain() {
     find_order_->close_and_drain();
     find_order_.reset();
     backend_->rest();
+    tracing_.drain(std::min(drain_by, clock_.monotonic() + spans_patience));
     if (cut > 0) log::warn("connections were cut with requests in flight", {{"connections", cut}});
     log::info(
         "stopped", {{"connections_cut", cut}, {"orders_pending", 0}, {"events_pending", events}}

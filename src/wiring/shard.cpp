@@ -103,7 +103,8 @@ Shard::Shard(
       sink_(
           sink_of(options_), [this] { return epoch_to_store_in(); }, [] {}
       ),
-      guarded_sink_(sink_, breakers.postgres, clock),
+      traced_sink_(sink_, {.database = "postgresql"}, options_.spans, clock),
+      guarded_sink_(traced_sink_, breakers.postgres, clock),
       letters_(
           {.connection = options_.postgres,
            .events = options_.events,

@@ -11,6 +11,7 @@
 #include "adapters/redis/ledger.hpp"
 #include "adapters/redis/outbox.hpp"
 #include "adapters/redis/rebuild.hpp"
+#include "adapters/tracing/sink.hpp"
 #include "app/order_lane.hpp"
 #include "app/relay.hpp"
 #include "app/shard_leader.hpp"
@@ -42,6 +43,7 @@ struct ShardOptions {
     app::RelayOptions relay;
     bool events = false;
     unsigned stock_low_percent = 10;
+    ports::SpanRecorder* spans = nullptr;  ///< outlives the shard; null: no spans are made
 };
 
 /// The breakers are shared by all shards.
@@ -141,6 +143,7 @@ private:
     redis::Outbox outbox_;
     redis::OutboxReader outbox_reader_;
     postgres::OrderSink sink_;
+    tracing::Sink traced_sink_;
     guarded::Sink guarded_sink_;
     postgres::DeadLetters letters_;
     redis::Rebuild rebuild_;

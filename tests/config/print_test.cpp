@@ -160,11 +160,11 @@ TEST(Warnings, TellOfAnOpenDoorWithoutTls) {
 
 TEST(Warnings, NameWhatHasNoEffectYet) {
     Config config;
-    config.tracing.exporter = TracingExporter::otlp;
+    config.alerts.enabled = true;
     config.lane.count = 2;
     EXPECT_THAT(
         warnings(config),
-        ElementsAre("tracing.exporter has no effect in this version: it comes with tracing.")
+        ElementsAre("alerts.enabled has no effect in this version: it comes with alerts.")
     );
 }
 

@@ -28,6 +28,7 @@ class Message:
     data: dict
     timestamp: int  # of the attempt
     status: int  # that it was answered with
+    traceparent: str = ""  # as sent; empty: not at all
 
 
 class Receiver:
@@ -110,7 +111,8 @@ class Receiver:
                 self.faults.append(f"{id_}: the signature is not ours")
             try:
                 event = json.loads(body)
-                message = Message(id_, body, event["type"], event["data"], int(timestamp), 200)
+                message = Message(id_, body, event["type"], event["data"], int(timestamp), 200,
+                                  headers.get("traceparent", ""))
                 if event["id"] != id_:
                     self.faults.append(f"{id_}: the body says {event['id']}")
             except (ValueError, KeyError) as error:

@@ -1,6 +1,8 @@
 // src/adapters/sqlite/dead_letter_rows.cpp - a dead letter and a redrive task as rows
 #include "adapters/sqlite/dead_letter_rows.hpp"
 
+#include "adapters/sqlite/trace_bytes.hpp"
+
 #include <array>
 #include <cstring>
 #include <span>
@@ -8,12 +10,9 @@
 
 namespace firstcome::sqlite {
 
-using domain::TraceContext;
 using ports::DeadLetter;
 
 namespace {
-
-constexpr std::size_t trace_size = 25;  // trace id, span id, flag
 
 // Most significant byte first, so that a hex dump of the file reads like the id.
 void put(std::byte* out, std::uint64_t value) {
@@ -38,25 +37,6 @@ template <typename Pair>
 std::optional<Pair> pair_from(std::span<const std::byte> bytes) {
     if (bytes.size() != 16) return std::nullopt;
     return Pair{.high = take(bytes.data()), .low = take(bytes.data() + 8)};
-}
-
-std::array<std::byte, trace_size> bytes_of_trace(const TraceContext& trace) {
-    std::array<std::byte, trace_size> bytes;
-    put(bytes.data(), trace.trace_high);
-    put(bytes.data() + 8, trace.trace_low);
-    put(bytes.data() + 16, trace.span);
-    bytes[24] = std::byte{trace.sampled};
-    return bytes;
-}
-
-std::optional<TraceContext> trace_from(std::span<const std::byte> bytes) {
-    if (bytes.size() != trace_size) return std::nullopt;
-    return TraceContext{
-        .trace_high = take(bytes.data()),
-        .trace_low = take(bytes.data() + 8),
-        .span = take(bytes.data() + 16),
-        .sampled = bytes[24] != std::byte{0},
-    };
 }
 
 std::optional<domain::Durability> durability_from(std::string_view text) {

@@ -1,6 +1,8 @@
 // src/adapters/sqlite/event_log.cpp - one lane's file as a log of what happened
 #include "adapters/sqlite/event_log.hpp"
 
+#include "adapters/sqlite/trace_bytes.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -41,13 +43,14 @@ std::expected<EventLog, SqliteError> EventLog::open(
     const std::string texts[] = {
         "PRAGMA data_version",
         fmt::format(
-            "SELECT {}, i.item_id FROM orders o JOIN items i ON i.item_no = o.item"
+            "SELECT {}, i.item_id, o.trace FROM orders o JOIN items i ON i.item_no = o.item"
             " WHERE o.id > ? ORDER BY o.id LIMIT ?",
             order_columns
         ),
         "SELECT count(*) FROM releases",
         fmt::format(
-            "SELECT {}, i.item_id, r.released_at FROM releases r JOIN orders o ON o.id = r.order_id"
+            "SELECT {}, i.item_id, o.trace, r.released_at FROM releases r"
+            " JOIN orders o ON o.id = r.order_id"
             " JOIN items i ON i.item_no = o.item ORDER BY r.released_at, r.order_id",
             order_columns
         ),
@@ -129,8 +132,8 @@ Done EventLog::read_releases(const Told& told) {
         auto logged = order_of(row);
         if (!logged) return std::unexpected(logged.error());
         logged->order.status = OrderStatus::failed;
-        const domain::WallTime at{std::chrono::milliseconds{row.integer(11)}};
-        found.push_back({.order = logged->order, .released_at = at});
+        const domain::WallTime at{std::chrono::milliseconds{row.integer(12)}};
+        found.push_back({.order = logged->order, .released_at = at, .trace = logged->trace});
         return {};
     });
     if (!done) return done;
@@ -174,6 +177,8 @@ std::expected<LoggedOrder, SqliteError> EventLog::order_of(const Statement& row)
                 .durability = domain::Durability::disk,
             },
         .key = read->key,
+        .trace = row.is_null(11) ? domain::TraceContext{}
+                                 : trace_from(row.blob(11)).value_or(domain::TraceContext{}),
     };
 }
 

@@ -22,11 +22,13 @@ namespace firstcome::sqlite {
 struct LoggedOrder {
     domain::Order order;  ///< as its buyer was told
     std::optional<domain::KeyHash> key;
+    domain::TraceContext trace;
 };
 
 struct LoggedRelease {
     domain::Order order;
     domain::WallTime released_at;
+    domain::TraceContext trace;
 };
 
 /// Reads what is committed, through a connection of its own, in short transactions: the lane never

@@ -169,6 +169,7 @@ void EventOutbox::add_releases(Reading& reading, const domain::Order* before) {
         StockWatch& watched = watch(reading, release.order.item);
         watched.taken -= release.order.quantity;
         Event event = event_of(EventType::order_failed, release.order, release.released_at);
+        event.trace = release.trace;
         event.position = fmt::format("{}/{:016x}/r", reading.lane, release.order.id.high);
         pulled_.push_back({
             .event = std::move(event),
@@ -197,6 +198,7 @@ void EventOutbox::add_order(Reading& reading, const LoggedOrder& logged) {
         event.remaining = mark.remaining;
         event.total = total;
     }
+    for (Event& event : events) event.trace = logged.trace;
     const unsigned known = std::exchange(reading.place.done, 0);
     for (unsigned at = 0; at < events.size(); ++at) {
         const bool is_last = at + 1 == events.size();

@@ -1,6 +1,7 @@
 // src/adapters/sqlite/ledger.cpp - decided in memory, durable in one transaction
 #include "adapters/sqlite/ledger.hpp"
 
+#include "adapters/sqlite/trace_bytes.hpp"
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
 #include "domain/replay.hpp"
@@ -80,7 +81,9 @@ std::expected<void, LedgerError> Ledger::place(
         if (auto* yes = std::get_if<Granted>(&decision)) {
             yes->order.status = OrderStatus::confirmed;  // told only once it is
             outcomes[i] = Accepted{.order = yes->order};
-            new_orders_.push_back({.granted = std::move(*yes), .key = batch[i].key});
+            new_orders_.push_back(
+                {.granted = std::move(*yes), .key = batch[i].key, .trace = batch[i].trace}
+            );
         } else if (const auto* known = std::get_if<Remembered>(&decision)) {
             auto answer = replay(batch[i], known->order_high);
             if (!answer) {
@@ -176,6 +179,7 @@ void Ledger::chain_new_orders() {
 
 std::expected<void, SqliteError> Ledger::write_new_orders() {
     std::array<std::byte, 16> key_bytes;
+    std::array<std::byte, trace_size> trace_bytes;
     for (const NewOrder& order : new_orders_) {
         base::failpoint("before_write");
         const OrderRow row{
@@ -188,8 +192,14 @@ std::expected<void, SqliteError> Ledger::write_new_orders() {
             .previous = order.previous,
             .key = order.key,
         };
-        bind_row(statements_.insert_order, row, hash_, key_bytes);
-        if (auto written = statements_.insert_order.run(); !written) return written;
+        const bool traced = options_.keeps_traces && order.trace.span != 0;
+        Statement& insert = traced ? statements_.insert_traced_order : statements_.insert_order;
+        bind_row(insert, row, hash_, key_bytes);
+        if (traced) {
+            trace_bytes = bytes_of_trace(order.trace);
+            insert.bind(trace_parameter, std::span<const std::byte>(trace_bytes));
+        }
+        if (auto written = insert.run(); !written) return written;
     }
     return {};
 }

@@ -39,6 +39,8 @@ public:
     struct Options {
         std::size_t lane = 0;
         std::chrono::seconds key_ttl{86'400};
+        /// Whether orders of a trace are stored with it, for the events made of them.
+        bool keeps_traces = false;
         int checkpoint_pages = 4'096;  ///< pages of 4 KiB in the log before it is moved: 16 MiB
         /// Must not return.
         std::function<void(std::string_view)> fatal;
@@ -85,6 +87,7 @@ public:
 private:
     struct Statements {
         Statement insert_order;
+        Statement insert_traced_order;
         Statement find_order;
         Statement orders_of_item;
         Statement find_release;
@@ -102,6 +105,7 @@ private:
         domain::Granted granted;
         std::optional<domain::KeyHash> key;
         std::uint64_t previous = 0;
+        domain::TraceContext trace;
     };
 
     Ledger(

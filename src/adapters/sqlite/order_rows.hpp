@@ -47,6 +47,12 @@ inline constexpr std::string_view insert_order =
     "INSERT INTO orders (id, random, user, item, quantity, sequence, accepted_at, previous, key,"
     " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
+/// The same with the trace, to be bound by hand at `trace_parameter`.
+inline constexpr std::string_view insert_traced_order =
+    "INSERT INTO orders (id, random, user, item, quantity, sequence, accepted_at, previous, key,"
+    " checksum, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+inline constexpr int trace_parameter = 10;
+
 /// Binds all of the row; `key_bytes` must live until the statement is reset, as must the row.
 void bind_row(
     Statement& insert,

@@ -33,6 +33,18 @@ std::expected<void, std::string> check_structure(const std::string& file) {
     return {};
 }
 
+// A file made before orders were stored with their trace.
+std::expected<void, SqliteError> add_trace_column(Database& database) {
+    auto there =
+        database.prepare("SELECT count(*) FROM pragma_table_info('orders') WHERE name = 'trace'");
+    if (!there) return std::unexpected(there.error());
+    auto row = there->step();
+    if (!row) return std::unexpected(row.error());
+    if (there->integer(0) > 0) return {};
+    there->reset();
+    return database.execute("ALTER TABLE orders ADD COLUMN trace BLOB");
+}
+
 }  // namespace
 
 std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
@@ -53,6 +65,7 @@ std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
         "PRAGMA cell_size_check = ON; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY"
     );
+    if (set) set = add_trace_column(*database);
     if (!set) return fail(set.error());
 
     const auto find_order = fmt::format("SELECT {} FROM orders o WHERE o.id = ?", order_columns);
@@ -75,6 +88,7 @@ std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
         " FROM stock_movements WHERE key = ? ORDER BY id DESC LIMIT 1";
     const std::string_view texts[] = {
         insert_order,
+        insert_traced_order,
         find_order,
         "SELECT user, quantity FROM orders WHERE item = ?"
         " AND id NOT IN (SELECT order_id FROM releases)",
@@ -94,10 +108,10 @@ std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
         if (!statement) return fail(statement.error());
         made.push_back(std::move(*statement));
     }
-    auto last = made[11].step();
+    auto last = made[12].step();
     if (!last) return fail(last.error());
-    const auto last_id = static_cast<std::uint64_t>(made[11].integer(0));
-    made[11].reset();
+    const auto last_id = static_cast<std::uint64_t>(made[12].integer(0));
+    made[12].reset();
 
     const int pages_long = options.checkpoint_pages;
     const std::size_t lane = options.lane;
@@ -106,16 +120,17 @@ std::expected<std::unique_ptr<Ledger>, std::string> Ledger::open(
         std::move(*database),
         Statements{
             .insert_order = std::move(made[0]),
-            .find_order = std::move(made[1]),
-            .orders_of_item = std::move(made[2]),
-            .find_release = std::move(made[3]),
-            .insert_release = std::move(made[4]),
-            .upsert_item = std::move(made[5]),
-            .insert_movement = std::move(made[6]),
-            .find_movement = std::move(made[7]),
-            .begin = std::move(made[8]),
-            .commit = std::move(made[9]),
-            .rollback = std::move(made[10]),
+            .insert_traced_order = std::move(made[1]),
+            .find_order = std::move(made[2]),
+            .orders_of_item = std::move(made[3]),
+            .find_release = std::move(made[4]),
+            .insert_release = std::move(made[5]),
+            .upsert_item = std::move(made[6]),
+            .insert_movement = std::move(made[7]),
+            .find_movement = std::move(made[8]),
+            .begin = std::move(made[9]),
+            .commit = std::move(made[10]),
+            .rollback = std::move(made[11]),
         },
         clock,
         entropy,

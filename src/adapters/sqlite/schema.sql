@@ -20,7 +20,9 @@ CREATE TABLE IF NOT EXISTS items (
 
 -- id is the high half of the UUIDv7, so rows are appended; random is its low half.
 -- previous is the same user's order before this one (0: none): a chain instead of an index.
--- key is the keyed hash of user and idempotency key. checksum covers the whole row.
+-- key is the keyed hash of user and idempotency key. checksum covers all but the trace.
+-- trace: trace id, span id, 1 when sampled, 25 bytes; only of an order somebody follows, and only
+-- while there is a webhook. It came later: a file made before gets the column when it is opened.
 CREATE TABLE IF NOT EXISTS orders (
     id          INTEGER PRIMARY KEY,
     random      INTEGER NOT NULL,
@@ -31,7 +33,8 @@ CREATE TABLE IF NOT EXISTS orders (
     accepted_at INTEGER NOT NULL,
     previous    INTEGER NOT NULL,
     key         BLOB,
-    checksum    INTEGER NOT NULL
+    checksum    INTEGER NOT NULL,
+    trace       BLOB
 );
 
 -- An order whose units were given back. One row an order: a second release finds it here.

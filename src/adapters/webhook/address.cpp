@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -67,9 +68,9 @@ bool is_public(const in6_addr& address) {
 
 using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
 
-std::optional<std::string> part_of(const Url& url, CURLUPart part) {
+std::optional<std::string> part_of(const Url& url, CURLUPart part, unsigned flags = 0) {
     char* text = nullptr;
-    if (curl_url_get(url.get(), part, &text, 0) != CURLUE_OK) return std::nullopt;
+    if (curl_url_get(url.get(), part, &text, flags) != CURLUE_OK) return std::nullopt;
     std::string copy = text;
     curl_free(text);
     return copy;
@@ -141,6 +142,17 @@ std::expected<void, std::string> check_url(const std::string& text, bool allow_p
         ));
     }
     return {};
+}
+
+Peer peer_of(const std::string& text) {
+    const Url url{curl_url(), &curl_url_cleanup};
+    if (url == nullptr || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) {
+        return {};
+    }
+    Peer peer{.host = part_of(url, CURLUPART_HOST).value_or("")};
+    const std::string port = part_of(url, CURLUPART_PORT, CURLU_DEFAULT_PORT).value_or("");
+    std::from_chars(port.data(), port.data() + port.size(), peer.port);
+    return peer;
 }
 
 }  // namespace firstcome::webhook

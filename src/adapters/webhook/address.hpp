@@ -1,6 +1,7 @@
 // src/adapters/webhook/address.hpp - which addresses a webhook may reach, and what a URL must be
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <sys/socket.h>
@@ -24,5 +25,13 @@ namespace firstcome::webhook {
 [[nodiscard]] std::expected<void, std::string> check_url(
     const std::string& url, bool allow_private
 );
+
+/// Where a good URL leads to, without its path.
+struct Peer {
+    std::string host;
+    std::int64_t port = 0;
+};
+
+[[nodiscard]] Peer peer_of(const std::string& url);
 
 }  // namespace firstcome::webhook

@@ -48,6 +48,7 @@ std::expected<std::unique_ptr<Sink>, std::string> Sink::open(
     }
     auto signer = Signer::from_file(options.secret_file);
     if (!signer) return std::unexpected(signer.error());
+    Peer peer = peer_of(options.url);
     auto connection = Connection::open({
         .url = std::move(options.url),
         .connect_timeout = options.connect_timeout,
@@ -55,7 +56,9 @@ std::expected<std::unique_ptr<Sink>, std::string> Sink::open(
         .allow_private = options.allow_private,
     });
     if (!connection) return std::unexpected(connection.error());
-    return std::unique_ptr<Sink>{new Sink(*std::move(connection), *std::move(signer), clock)};
+    return std::unique_ptr<Sink>{new Sink(
+        *std::move(connection), *std::move(signer), clock, options.spans, std::move(peer)
+    )};
 }
 
 ports::Delivery Sink::deliver(std::span<const domain::Event> events) {
@@ -83,10 +86,16 @@ std::optional<DeliveryFailure> Sink::post(const domain::Event& event) {
         fmt::format("webhook-timestamp: {}", now.count()),
         fmt::format("webhook-signature: {}", signer_.sign(id, now.count(), body)),
     };
-    if (const auto trace = traceparent(event.trace)) {
-        headers.push_back(fmt::format("traceparent: {}", *trace));
+    // The receiver's spans hang below this POST's own; without one, below the order's.
+    const bool makes_span = spans_ != nullptr && event.trace.sampled && event.trace.span != 0;
+    domain::TraceContext trace = event.trace;
+    if (makes_span) trace.span = spans_->new_id();
+    if (const auto value = traceparent(trace)) {
+        headers.push_back(fmt::format("traceparent: {}", *value));
     }
+    const base::MonotonicTime began = clock_.monotonic();
     auto reply = connection_->post(headers, body);
+    if (makes_span) record(trace, event.trace.span, began, reply);
     if (!reply) {
         return DeliveryFailure{
             .cause = Cause::unavailable,
@@ -95,6 +104,39 @@ std::optional<DeliveryFailure> Sink::post(const domain::Event& event) {
         };
     }
     return judge(*reply);
+}
+
+// Without the URL: its path may be the receiver's secret.
+void Sink::record(
+    const domain::TraceContext& post,
+    std::uint64_t parent,
+    base::MonotonicTime began,
+    const std::expected<Reply, std::string>& reply
+) {
+    ports::Span span;
+    span.context = post;
+    span.parent = parent;
+    span.name = "POST";
+    span.kind = ports::SpanKind::client;
+    span.start = spans_->at(began);
+    span.end = spans_->at(clock_.monotonic());
+    span.attributes = {
+        {"http.request.method", "POST"},
+        {"server.address", peer_.host},
+        {"server.port", peer_.port},
+    };
+    if (!reply) {
+        span.failed = true;
+        span.error = ports::plain_text(reply.error());
+        span.attributes.push_back({"error.type", "unavailable"});
+    } else {
+        span.attributes.push_back({"http.response.status_code", std::int64_t{reply->status}});
+        span.failed = reply->status >= 400;
+        if (span.failed) {
+            span.attributes.push_back({"error.type", std::to_string(reply->status)});
+        }
+    }
+    spans_->record(std::move(span));
 }
 
 std::optional<DeliveryFailure> Sink::judge(const Reply& reply) {

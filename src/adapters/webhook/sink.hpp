@@ -1,10 +1,12 @@
 // src/adapters/webhook/sink.hpp - tells a receiver of each event, one signed POST at a time
 #pragma once
 
+#include "adapters/webhook/address.hpp"
 #include "adapters/webhook/connection.hpp"
 #include "adapters/webhook/signature.hpp"
 #include "base/time.hpp"
 #include "ports/event_sink.hpp"
+#include "ports/spans.hpp"
 
 #include <chrono>
 #include <expected>
@@ -30,6 +32,7 @@ public:
         std::chrono::milliseconds connect_timeout{3'000};
         std::chrono::milliseconds timeout{10'000};  ///< of one POST, from the connect on
         bool allow_private = false;  ///< may be an address that is not on the public internet
+        ports::SpanRecorder* spans = nullptr;  ///< outlives the sink; null: no spans are made
     };
 
     /// Asks nobody: a receiver that is down now does not keep the service from starting.
@@ -48,16 +51,34 @@ public:
     void stop() { connection_->stop(); }
 
 private:
-    Sink(std::unique_ptr<Connection> connection, Signer signer, const base::Clock& clock)
-        : connection_(std::move(connection)), signer_(std::move(signer)), clock_(clock) {}
+    Sink(
+        std::unique_ptr<Connection> connection,
+        Signer signer,
+        const base::Clock& clock,
+        ports::SpanRecorder* spans,
+        Peer peer
+    )
+        : connection_(std::move(connection)),
+          signer_(std::move(signer)),
+          clock_(clock),
+          spans_(spans),
+          peer_(std::move(peer)) {}
 
     [[nodiscard]] std::optional<ports::DeliveryFailure> post(const domain::Event& event);
+    void record(
+        const domain::TraceContext& post,
+        std::uint64_t parent,
+        base::MonotonicTime began,
+        const std::expected<Reply, std::string>& reply
+    );
     [[nodiscard]] std::optional<ports::DeliveryFailure> judge(const Reply& reply);
     void note(const std::optional<ports::DeliveryFailure>& failure);
 
     std::unique_ptr<Connection> connection_;
     Signer signer_;
-    const base::Clock& clock_;        // outlives
+    const base::Clock& clock_;    // outlives
+    ports::SpanRecorder* spans_;  // outlives; may be null
+    const Peer peer_;
     base::MonotonicTime not_before_;  // the receiver asked for rest until then
     bool failing_ = false;            // said once, not per attempt
 };

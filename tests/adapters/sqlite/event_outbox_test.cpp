@@ -61,12 +61,14 @@ public:
         std::string_view item = "shoe";
         std::int32_t quantity = 1;
         std::string key = "";
+        domain::TraceContext trace = {};
     };
 
     domain::Order order(const Wanted& wanted) {
         Wish wish{.item = wanted.item, .quantity = wanted.quantity};
         if (!wanted.key.empty()) wish.key = wanted.key;
-        const domain::OrderRequest batch[] = {request(wish, embedded.hash())};
+        domain::OrderRequest batch[] = {request(wish, embedded.hash())};
+        batch[0].trace = wanted.trace;
         domain::Outcome outcomes[1];
         EXPECT_TRUE(embedded.ledger().place(batch, outcomes).has_value());
         EXPECT_TRUE(std::holds_alternative<domain::Accepted>(outcomes[0])) << spoken(outcomes[0]);
@@ -129,6 +131,50 @@ TEST(EventOutbox, TellsOfEachOrderThatItIsAcceptedAndConfirmed) {
     EXPECT_NE(events[1].id, order.id);
     EXPECT_EQ(domain::OrderId::from(events[1].id.text()), events[1].id) << "a UUIDv7 too";
     EXPECT_FALSE(events[1].key.has_value());
+}
+
+TEST(EventOutbox, CarriesTheTraceOfAnOrderThatSomebodyFollows) {
+    const domain::TraceContext followed{
+        .trace_high = 0x0af7651916cd43dd,
+        .trace_low = ~std::uint64_t{0},
+        .span = 3,
+        .sampled = true};
+    const auto same = [&followed](const domain::TraceContext& trace) {
+        return trace.trace_high == followed.trace_high && trace.trace_low == followed.trace_low &&
+               trace.span == followed.span && trace.sampled == followed.sampled;
+    };
+    SqliteOutboxWorld world;
+    const auto order = world.order({.trace = followed});
+    world.order({.trace = {.trace_high = 1, .trace_low = 2, .span = 0}});
+    const auto events = world.take();
+    ASSERT_EQ(events.size(), 4U);
+    for (const Event& event : events) {
+        const bool of_followed = event.order.id == order.id;
+        EXPECT_EQ(same(event.trace), of_followed);
+        EXPECT_EQ(event.trace.trace_low != 0, of_followed) << "nobody has a span to hang on";
+    }
+    world.release(order);
+    ASSERT_THAT(told(world.pull()), ElementsAre("order.failed 1"));
+    EXPECT_TRUE(same(world.pull()[0].trace));
+}
+
+TEST(EventOutbox, AFileMadeBeforeOrdersHadATraceGetsTheColumn) {
+    SqliteOutboxWorld world;
+    world.order({.key = "before"});
+    world.embedded.close();
+    world.embedded.sql("ALTER TABLE orders DROP COLUMN trace");
+    world.embedded.open();
+    world.open({});
+    world.order({.trace = {.trace_high = 1, .trace_low = 2, .span = 3, .sampled = true}});
+    const auto events = world.take();
+    ASSERT_THAT(
+        told(events),
+        ElementsAre(
+            "order.accepted 1", "order.confirmed 1", "order.accepted 2", "order.confirmed 2"
+        )
+    );
+    EXPECT_EQ(events[0].trace.trace_low, 0U);
+    EXPECT_EQ(events[2].trace.trace_low, 2U);
 }
 
 TEST(EventOutbox, BeginsAtTheEndUnlessToldOtherwise) {

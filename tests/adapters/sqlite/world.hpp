@@ -70,6 +70,7 @@ public:
         sqlite::Ledger::Options options;
         options.key_ttl = options_.key_ttl;
         options.checkpoint_pages = options_.checkpoint_pages;
+        options.keeps_traces = true;
         options.fatal = [](std::string_view why) { FAIL() << why; };
         auto ledger = sqlite::Ledger::open(options, *dir_, clock_, entropy_, *hash_);
         if (!ledger) return std::unexpected(ledger.error());

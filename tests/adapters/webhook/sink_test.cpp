@@ -1,8 +1,10 @@
 // tests/adapters/webhook/sink_test.cpp - the sink against a real HTTP server
 #include "adapters/webhook/sink.hpp"
 
+#include "adapters/webhook/message.hpp"
 #include "tests/support/manual.hpp"
 #include "tests/support/orders.hpp"
+#include "tests/support/spans.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/webhook_receiver.hpp"
 
@@ -121,6 +123,37 @@ TEST_F(WebhookSink, PostsEachEventSignedOverOneConnection) {
         EXPECT_THAT(requests[i].body, HasSubstr(R"("type":"order.accepted")"));
         EXPECT_EQ(headers.contains("traceparent"), i == 1);
     }
+}
+
+TEST_F(WebhookSink, APostOfASampledTraceIsASpanThatTheReceiverHangsOn) {
+    receiver.answer({.status = 500});
+    KeptSpans spans;
+    webhook::Sink::Options traced = options();
+    traced.spans = &spans;
+    const auto sink = open(traced);
+    domain::Event events[] = {event(1), event(2)};
+    events[0].trace = {.trace_high = 1, .trace_low = 2, .span = 3, .sampled = true};
+    events[1].trace = {.trace_high = 1, .trace_low = 2, .span = 4, .sampled = false};
+    EXPECT_TRUE(sink->deliver(events).failure.has_value());
+    EXPECT_EQ(sink->deliver(events).delivered, 2U);
+    const auto all = spans.all();
+    ASSERT_EQ(all.size(), 2U) << "the one that is not sampled has none";
+    for (std::size_t at = 0; at < 2; ++at) {
+        EXPECT_EQ(all[at].parent, 3U);
+        EXPECT_EQ(all[at].failed, at == 0);
+        EXPECT_EQ(attribute(all[at], "http.response.status_code"), at == 0 ? "500" : "200");
+        EXPECT_EQ(attribute(all[at], "server.address"), "127.0.0.1");
+        for (const auto& each : all[at].attributes) {
+            EXPECT_NE(attribute(all[at], each.key), "hush") << "the address's path is a secret";
+        }
+        EXPECT_EQ(
+            receiver.requests()[at].headers.at("traceparent"),
+            *webhook::traceparent(all[at].context)
+        );
+    }
+    EXPECT_EQ(
+        receiver.requests()[2].headers.at("traceparent"), *webhook::traceparent(events[1].trace)
+    ) << "passed on as it came";
 }
 
 TEST_F(WebhookSink, StopsAtTheFirstFailureAndRepeatsItUnderTheSameId) {
