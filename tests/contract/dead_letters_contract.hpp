@@ -296,7 +296,8 @@ TYPED_TEST_P(DeadLettersContract, ForgetsWhatWasSettledLongAgoAndNothingElse) {
     ASSERT_TRUE(letters.resolve(later, settled + 2s).has_value());
     for (const DeadLetterId id : {order, notice, undone}) {
         ASSERT_TRUE(letters.discard(id, "no", "eve", settled + 1s).has_value());
-        if (id != undone) ASSERT_TRUE(letters.compensated(id).has_value());
+        if (id == undone) continue;
+        ASSERT_TRUE(letters.compensated(id).has_value());
     }
     EXPECT_EQ(letters.forget_settled(settled, 9), 0U) << "none is older";
     EXPECT_EQ(letters.forget_settled(settled + 2s, 1), 1U);
