@@ -16,6 +16,7 @@ void begin(Families& out, std::string name, std::string help, prometheus::Metric
 
 prometheus::ClientMetric with_labels(Labels labels) {
     prometheus::ClientMetric metric;
+    metric.label.reserve(labels.size());
     for (auto& [name, value] : labels) metric.label.push_back({std::move(name), std::move(value)});
     return metric;
 }

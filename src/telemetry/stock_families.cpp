@@ -16,6 +16,7 @@ void add_units(Families& out, std::span<const domain::StockFigures> items) {
         "firstcome_stock_units",
         "Units of an item: initial + restocked = remaining + sold + compensating."
     );
+    out.back().metric.reserve(items.size() * 5);  // a series is large, and to move it costs
     for (const domain::StockFigures& figures : items) {
         const std::pair<const char*, domain::Units> states[] = {
             {"initial", figures.initial},
