@@ -59,17 +59,20 @@ class Tracing(EndToEnd):
     def spans_of(self, collector, trace=TRACE):
         return [span for span in collector.spans() if span["trace"] == trace]
 
-    def wait_spans(self, collector, names, trace=TRACE):
-        """All spans of the trace, once these are among them."""
+    def wait_spans(self, collector, name, count=1, trace=TRACE):
+        """All spans of the trace, once there are so many, and one of this name among them."""
+        looked_at = 0
+
         def there():
-            posts = collector.count()
-            if posts == self.looked_at.get(collector):
+            nonlocal looked_at
+            posts = len(collector.taken())
+            if posts == looked_at:  # reading them takes a while
                 return None
-            self.looked_at[collector] = posts
+            looked_at = posts
             found = self.spans_of(collector, trace)
-            return found if set(names) <= {span["name"] for span in found} else None
-        self.looked_at = {}
-        return wait_until(there, f"spans {names} of {trace}")
+            named = any(span["name"] == name for span in found)
+            return found if named and len(found) >= count else None
+        return wait_until(there, f"{count} spans of {trace}, {name} among them")
 
     def figures(self, client):
         text = self.expect(client.get("/metrics"), 200).body.decode()
@@ -103,9 +106,7 @@ class OneTree(Tracing):
             about = [m for m in receiver.taken("order.confirmed") if m.data["orderId"] == order]
             return about and about[0]
         message = wait_until(told, "the webhook is told")
-        spans = self.wait_spans(collector, {"POST", "relay webhook"})
-        wait_until(lambda: len(self.spans_of(collector)) >= expected["count"], "all spans came")
-        spans = self.spans_of(collector)
+        spans = self.wait_spans(collector, "POST", expected["count"])
         by_id = self.check_tree(spans, ("POST /api/v1/orders", CALLER))
         version, trace, parent, flags = message.traceparent.split("-")
         self.assertEqual((version, trace, flags), ("00", TRACE, "01"))
@@ -187,7 +188,7 @@ class OneTree(Tracing):
             (503, 504),
         )
         self.assertEqual(answer.json()["traceId"], trace)
-        spans = self.wait_spans(collector, {"POST /api/v1/orders"}, trace)
+        spans = self.wait_spans(collector, "POST /api/v1/orders", trace=trace)
         by_id = self.check_tree(spans, ("POST /api/v1/orders", CALLER))
         root = next(span for span in by_id.values() if span["parent"] == CALLER)
         self.assertTrue(root["failed"])
@@ -268,7 +269,7 @@ class BadCollector(Tracing):
         wait_until(lambda: "does not take all spans" in server.log(), "it is missed")
         self.assertEqual(self.expect(client.get("/readyz"), 200).status, 200)
         collector.start()
-        self.wait_spans(collector, {"COMMIT orders"})
+        self.wait_spans(collector, "COMMIT orders")
         wait_until(lambda: self.figures(client)["exported"] > 0, "they are counted")
         self.assertEqual(self.figures(client)["dropped"], 0)
         server.stop()
