@@ -3,6 +3,7 @@
 
 #include "http/answers.hpp"
 #include "http/await.hpp"
+#include "http/backlog_json.hpp"
 #include "http/breakers_handler.hpp"
 #include "http/idempotency_key.hpp"
 #include "http/json.hpp"
@@ -153,6 +154,7 @@ void get_stats(const Request& request, Response& response, App& app) {
     }
     out += R"(},"breakers":)";
     append_breakers(out, app);
+    append_backlog(out, app);
     out += R"(,"items":[)";
     for (const domain::StockFigures& figures : items) {
         if (out.back() == '}') out += ',';

@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "domain/order.hpp"
 #include "http/admin_token.hpp"
+#include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
 
 #include <chrono>
@@ -65,6 +66,10 @@ struct App {
     /// Told about a broken invariant, which is also logged.
     std::function<void()> invariant_violated;
     ports::BreakerBoard* breakers = nullptr;  ///< null: nothing is guarded
+    /// What waits and what was refused, as last known; empty: nothing ever does.
+    std::function<ports::Backlog()> backlog{};
+    /// What stands still until somebody mends it, a sentence each; empty: nothing ever does.
+    std::function<std::vector<std::string>()> troubles{};
 };
 
 }  // namespace firstcome::http

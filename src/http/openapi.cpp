@@ -275,7 +275,41 @@ constexpr std::string_view schemas_text = R"json({
       "components": {"type": "object"}
     }
   },
-  "Stats": {"type": "object"}
+  "Waiting": {
+    "type": "object", "required": ["pending", "oldestAgeSeconds"],
+    "properties": {
+      "stage": {"enum": ["orders", "webhook"]},
+      "lane": {"type": "integer", "minimum": 0},
+      "pending": {"type": "integer", "minimum": 0},
+      "oldestAgeSeconds": {"type": "number", "minimum": 0, "description": "0: nothing waits."}
+    }
+  },
+  "Stats": {
+    "type": "object", "required": ["outbox", "dlq", "troubles"],
+    "properties": {
+      "outbox": {
+        "description": "Decided and not delivered yet: the sum, and each line.",
+        "allOf": [{"$ref": "#/components/schemas/Waiting"}, {
+          "type": "object", "required": ["lines"],
+          "properties": {
+            "lines": {"type": "array", "items": {"$ref": "#/components/schemas/Waiting"}}
+          }
+        }]
+      },
+      "dlq": {
+        "type": "object", "required": ["depth", "oldestAgeSeconds", "byCause"],
+        "properties": {
+          "depth": {"type": "integer", "minimum": 0},
+          "retrying": {"type": "integer", "minimum": 0},
+          "dead": {"type": "integer", "minimum": 0},
+          "oldestAgeSeconds": {"type": "number", "minimum": 0, "description": "0: none is open."},
+          "byCause": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
+        }
+      },
+      "troubles": {"type": "array", "items": {"type": "string"},
+        "description": "What stands still until somebody mends it: what, where, what to do."}
+    }
+  }
 })json";
 
 /// components/parameters.

@@ -7,6 +7,7 @@
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "config/config.hpp"
+#include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
 #include "ports/order_ledger.hpp"
 #include "ports/order_store.hpp"
@@ -54,6 +55,17 @@ public:
     [[nodiscard]] virtual app::DeadLetterDesk* desk() = 0;
 
     [[nodiscard]] virtual ports::BreakerBoard& breakers() = 0;
+
+    /// What waits and what was refused, as last known.
+    ///
+    /// Thread   any, once started; never waits for a store
+    [[nodiscard]] virtual ports::Backlog backlog() const = 0;
+
+    /// What stands still until somebody mends it, a plain sentence each: what, where, what to do.
+    /// Empty: nothing. For health, the log and an alert.
+    ///
+    /// Thread   any, once started; never waits for a store
+    [[nodiscard]] virtual std::vector<std::string> troubles() const = 0;
 
     /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
     [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;

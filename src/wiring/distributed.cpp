@@ -17,6 +17,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -68,6 +69,9 @@ public:
     [[nodiscard]] app::DeadLetterDesk* desk() override { return events_.desk(); }
 
     [[nodiscard]] ports::BreakerBoard& breakers() override { return breakers_.board(); }
+
+    [[nodiscard]] ports::Backlog backlog() const override;
+    [[nodiscard]] std::vector<std::string> troubles() const override;
 
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override;
 
@@ -343,6 +347,24 @@ domain::Units Distributed::compensating(const domain::ItemId& item) const {
     if (!totals) return 0;
     const auto found = totals->units.find(item);
     return found == totals->units.end() ? 0 : found->second;
+}
+
+ports::Backlog Distributed::backlog() const {
+    ports::Backlog backlog;
+    std::vector<const app::Relay*> relays;
+    for (unsigned lane = 0; lane < shards_.size(); ++lane) {
+        const Shard& shard = *shards_[lane];
+        backlog.waiting.push_back({.stage = "orders", .lane = lane, .depth = shard.waiting()});
+        relays.push_back(&shard.relay());
+    }
+    events_.add_to(backlog, relays);
+    return backlog;
+}
+
+std::vector<std::string> Distributed::troubles() const {
+    std::vector<std::string> all;
+    for (const auto& shard : shards_) std::ranges::move(shard->troubles(), std::back_inserter(all));
+    return all;
 }
 
 // In the order an order travels: what was decided into PostgreSQL first, then out to the webhook.

@@ -42,6 +42,14 @@ public:
 
     [[nodiscard]] ports::BreakerBoard& breakers() override { return breakers_.board(); }
 
+    [[nodiscard]] ports::Backlog backlog() const override {
+        ports::Backlog backlog;
+        events_.add_to(backlog);
+        return backlog;
+    }
+
+    [[nodiscard]] std::vector<std::string> troubles() const override { return {}; }
+
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override {
         return events_.drain(deadline);
     }

@@ -4,6 +4,8 @@
 
 #include "base/assert.hpp"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <future>
 #include <utility>
@@ -13,7 +15,8 @@ namespace firstcome::wiring {
 namespace {
 
 constexpr std::chrono::seconds release_patience{10};
-constexpr std::size_t webhook_batch_max = 64;  // events asked of the outbox at once
+constexpr std::size_t webhook_batch_max = 64;    // events asked of the outbox at once
+constexpr std::chrono::milliseconds age_min{1};  // 0 says that there is none
 
 }  // namespace
 
@@ -108,6 +111,35 @@ std::uint64_t Events::drain(base::MonotonicTime deadline) {
     if (desk_sink_.posts) desk_sink_.posts->stop();
     if (desk_) desk_->stop();
     return left;
+}
+
+void Events::add_to(ports::Backlog& backlog, std::span<const app::Relay* const> relays) const {
+    if (relay_)
+        backlog.waiting.push_back({.stage = "webhook", .lane = 0, .depth = relay_->depth()});
+    if (!desk_) return;
+    if (const auto totals = desk_->totals()) {
+        backlog.retrying = totals->retrying;
+        backlog.dead = totals->dead;
+        backlog.by_cause = totals->by_cause;
+        const auto age = totals->oldest ? clock_.wall() - *totals->oldest : age_min;
+        if (totals->oldest) backlog.oldest_age = std::max(age, age_min);
+    }
+    std::array<std::uint64_t, ports::causes.size()> parked{};
+    const auto add = [&parked](const app::Relay& relay) {
+        const auto counts = relay.counts();
+        for (std::size_t at = 0; at < parked.size(); ++at) parked[at] += counts.parked[at];
+    };
+    if (relay_) add(*relay_);
+    for (const app::Relay* relay : relays) add(*relay);
+    for (std::size_t at = 0; at < parked.size(); ++at) {
+        const ports::Cause cause = ports::causes[at];
+        backlog.counted.push_back({.action = "parked", .cause = cause, .count = parked[at]});
+        for (const app::DeskAction action : app::desk_actions) {
+            backlog.counted.push_back(
+                {.action = app::name(action), .cause = cause, .count = desk_->count(action, cause)}
+            );
+        }
+    }
 }
 
 app::ReleaseOrder release_on(std::vector<app::OrderLane*> lanes) {

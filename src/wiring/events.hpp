@@ -10,6 +10,7 @@
 #include "base/entropy.hpp"
 #include "base/time.hpp"
 #include "config/config.hpp"
+#include "ports/backlog.hpp"
 #include "ports/dead_letters.hpp"
 #include "ports/outbox.hpp"
 #include "wiring/breakers.hpp"
@@ -71,6 +72,12 @@ public:
 
     /// Null without a webhook.
     [[nodiscard]] const app::Relay* relay() const { return relay_.get(); }
+
+    /// Adds the webhook's line, the dead letters, and what became of them here: by the desk, by the
+    /// webhook's relay and by `relays`.
+    ///
+    /// Thread   any, once open
+    void add_to(ports::Backlog& backlog, std::span<const app::Relay* const> relays = {}) const;
 
 private:
     [[nodiscard]] std::expected<WebhookSink, std::string> open_sink();

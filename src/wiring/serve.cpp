@@ -311,6 +311,8 @@ http::App Service::make_app() {
         .stuck = [this] { return stuck(); },
         .invariant_violated = [this] { metrics_.invariant_violated(); },
         .breakers = &backend_->breakers(),
+        .backlog = [this] { return backend_->backlog(); },
+        .troubles = [this] { return backend_->troubles(); },
     };
 }
 

@@ -165,6 +165,10 @@ void Shard::refresh() {
     if (!asked) refreshing_.store(false);
 }
 
+std::vector<std::string> Shard::troubles() const {
+    return {};
+}
+
 std::uint64_t Shard::drain(base::MonotonicTime deadline) {
     return leader_.drain(deadline);
 }

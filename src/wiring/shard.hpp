@@ -25,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace firstcome::wiring {
 
@@ -87,6 +88,16 @@ public:
     [[nodiscard]] const app::Relay& relay() const { return relay_; }
 
     [[nodiscard]] bool leading() const { return leader_.leading(); }
+
+    /// Orders that PostgreSQL does not have yet, whoever leads.
+    ///
+    /// Thread   any
+    [[nodiscard]] ports::OutboxDepth waiting() const { return lane_ledger_.waiting(); }
+
+    /// As in Backend: of what this node leads.
+    ///
+    /// Thread   any
+    [[nodiscard]] std::vector<std::string> troubles() const;
 
 private:
     [[nodiscard]] app::LeaderDuties duties();

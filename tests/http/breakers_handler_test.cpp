@@ -136,6 +136,45 @@ TEST_F(Breakers, AreAnEmptyListWhereNothingIsGuarded) {
     EXPECT_TRUE(stats.at("breakers").as_array().empty());
 }
 
+TEST_F(Breakers, StandInTheStatsBesideWhatWaitsAndWhatWasRefused) {
+    app_.backlog = [] {
+        ports::Backlog backlog;
+        const auto line = [](std::string_view stage, unsigned lane, std::uint64_t pending, int ms) {
+            return ports::WaitingLine{
+                .stage = stage,
+                .lane = lane,
+                .depth = {.pending = pending, .oldest_age = std::chrono::milliseconds{ms}}};
+        };
+        backlog.waiting = {
+            line("orders", 0, 3, 1500), line("orders", 1, 0, 0), line("webhook", 0, 4, 20)};
+        backlog.retrying = 2;
+        backlog.dead = 1;
+        backlog.oldest_age = std::chrono::seconds{7};
+        backlog.by_cause[ports::Cause::invalid] = 3;
+        return backlog;
+    };
+    app_.troubles = [] { return std::vector<std::string>{"shard 0: \"stands\""}; };
+    const auto stats = boost::json::parse(ask(Method::get, "/api/v1/admin/stats").body);
+    EXPECT_EQ(stats.at_pointer("/outbox/pending").to_number<int>(), 7) << "the sum";
+    EXPECT_EQ(stats.at_pointer("/outbox/oldestAgeSeconds").to_number<double>(), 1.5)
+        << "the oldest";
+    ASSERT_EQ(stats.at_pointer("/outbox/lines").as_array().size(), 3U);
+    EXPECT_EQ(stats.at_pointer("/outbox/lines/1/lane").to_number<int>(), 1);
+    EXPECT_EQ(stats.at_pointer("/outbox/lines/2/stage").as_string(), "webhook");
+    EXPECT_EQ(stats.at_pointer("/dlq/depth").to_number<int>(), 3);
+    EXPECT_EQ(stats.at_pointer("/dlq/oldestAgeSeconds").to_number<double>(), 7.0);
+    EXPECT_EQ(stats.at_pointer("/dlq/byCause/invalid").to_number<int>(), 3);
+    EXPECT_EQ(stats.at_pointer("/dlq/byCause/duplicate").to_number<int>(), 0) << "zeros too";
+    EXPECT_EQ(stats.at_pointer("/troubles/0").as_string(), "shard 0: \"stands\"");
+}
+
+TEST_F(Breakers, StandInTheStatsAlsoWhereNothingEverWaits) {
+    const auto stats = boost::json::parse(ask(Method::get, "/api/v1/admin/stats").body);
+    EXPECT_EQ(stats.at_pointer("/outbox/pending").to_number<int>(), 0);
+    EXPECT_EQ(stats.at_pointer("/dlq/depth").to_number<int>(), 0);
+    EXPECT_TRUE(stats.at("troubles").as_array().empty());
+}
+
 TEST_F(Breakers, AreTurnedByEachRoute) {
     const struct {
         std::string_view path;

@@ -87,7 +87,10 @@ std::expected<std::vector<Event>, OutboxError> EventOutbox::pull(
 
 std::expected<std::vector<Event>, OutboxError> EventOutbox::look(std::size_t max) {
     pulled_.clear();
-    if (auto leads = lead(); !leads) return std::unexpected(leads.error());
+    if (auto leads = lead(); !leads) {
+        if (leads.error() == OutboxError::not_ours) look_from_aside();
+        return std::unexpected(leads.error());
+    }
     auto rows = connection_.read(select_events, {max});
     if (!rows) return std::unexpected(report(rows.error(), "read the events"));
     std::vector<Event> events;
@@ -110,6 +113,17 @@ std::expected<std::vector<Event>, OutboxError> EventOutbox::look(std::size_t max
     }
     publish_depth(pending, {});
     return events;
+}
+
+// Figures only: so every node tells the same, whoever reads.
+void EventOutbox::look_from_aside() {
+    const auto rows = connection_.read(
+        "SELECT (SELECT max(position) FROM outbox) - position + 1, occurred_at FROM outbox "
+        "ORDER BY position LIMIT 1"
+    );
+    if (!rows) return;
+    if (rows->empty()) return publish_depth(0, {});
+    publish_depth(static_cast<std::uint64_t>(rows->integer(0, 0)), rows->time(0, 1));
 }
 
 std::expected<void, OutboxError> EventOutbox::acknowledge(std::span<const Event> events) {

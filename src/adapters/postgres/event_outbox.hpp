@@ -47,8 +47,8 @@ public:
         std::span<const domain::Event> events
     ) override;
 
-    /// While more waits than one pull gives, `pending` may be a little too high: positions are
-    /// counted, and some were never used.
+    /// Of the table, whoever reads it. While another node does, or more waits than one pull gives,
+    /// `pending` may be a little too high: positions are counted, and some were never used.
     [[nodiscard]] ports::OutboxDepth depth() const override;
 
     /// Ends a wait for events.
@@ -58,6 +58,7 @@ private:
     [[nodiscard]] std::expected<void, ports::OutboxError> lead();
     [[nodiscard]] std::expected<std::vector<domain::Event>, ports::OutboxError> look(std::size_t max
     );
+    void look_from_aside();
     void rest(std::chrono::milliseconds at_most);
     void publish_depth(std::uint64_t pending, base::WallTime fallback);
     [[nodiscard]] ports::OutboxError report(const SqlFailure& failure, std::string_view attempted);

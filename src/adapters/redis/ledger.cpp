@@ -297,7 +297,7 @@ std::expected<void, LedgerError> Ledger::refresh() {
         words.back().insert(words.back().end(), item_fields.begin(), item_fields.end());
     }
     for (const auto& each : words) commands.emplace_back(each);
-    if (commands.empty()) return {};
+    if (auto read = refresh_waiting(); !read || commands.empty()) return read;
     const auto replies = calls_.pipeline(commands);
     if (!replies) return std::unexpected(replies.error().error);
     const domain::WallTime now = clock_.wall();
@@ -306,6 +306,13 @@ std::expected<void, LedgerError> Ledger::refresh() {
         const auto live = item ? read_item(*item, (*replies)[i], now) : std::nullopt;
         if (live) board_.publish(live->figures);
     }
+    return {};
+}
+
+std::expected<void, LedgerError> Ledger::refresh_waiting() {
+    const auto reply = calls_.eval(scripts().waiting, ShardCalls::Arguments{});
+    if (!reply) return std::unexpected(reply.error().error);
+    if (!waiting_.read(*reply)) return std::unexpected(LedgerError::unavailable);
     return {};
 }
 

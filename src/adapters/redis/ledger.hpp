@@ -4,6 +4,7 @@
 #include "adapters/redis/item_fields.hpp"
 #include "adapters/redis/shard_calls.hpp"
 #include "adapters/redis/stored_order.hpp"
+#include "adapters/redis/waiting_figures.hpp"
 #include "base/entropy.hpp"
 #include "base/time.hpp"
 #include "domain/types.hpp"
@@ -74,10 +75,16 @@ public:
         return board_.all_stock();
     }
 
-    /// Shows what other nodes sold: reads all items of the shard. Call it a few times a second.
+    /// Shows what other nodes sold and how much waits to be stored: reads all items of the shard.
+    /// Call it a few times a second.
     ///
     /// Thread   the shard's lane
     [[nodiscard]] std::expected<void, ports::LedgerError> refresh();
+
+    /// Orders that PostgreSQL does not have yet, whoever leads, as of the last refresh.
+    ///
+    /// Thread   any
+    [[nodiscard]] ports::OutboxDepth waiting() const { return waiting_.depth(clock_.wall()); }
 
 private:
     template <typename T>
@@ -105,6 +112,7 @@ private:
     [[nodiscard]] Result<domain::Outcome> read_outcome(
         const Asked& asked, std::size_t at, const Reply& answer, domain::WallTime now
     );
+    [[nodiscard]] Result<void> refresh_waiting();
     [[nodiscard]] bool publish(const Reply& figures, const Asked& asked, domain::WallTime now);
 
     [[nodiscard]] Result<void> wait_for_replicas();
@@ -132,6 +140,7 @@ private:
     ShardCalls calls_;
     domain::OrderIdMaker ids_;
     ports::StockBoard board_;
+    WaitingFigures waiting_;
     std::vector<Promise> promises_;  // of the batch at hand
 
     // The shard's clock as last heard, and when by ours; only good in that epoch.

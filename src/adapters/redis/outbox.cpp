@@ -22,10 +22,6 @@ std::unexpected<OutboxError> damaged(unsigned shard) {
     return std::unexpected(OutboxError::unavailable);
 }
 
-std::int64_t milliseconds_of(domain::WallTime time) {
-    return time.time_since_epoch().count();
-}
-
 }  // namespace
 
 Outbox::Outbox(
@@ -41,8 +37,7 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::pull(
     if (!look) return std::unexpected(look.error());
     if (look->streams.items.empty()) {
         pulled_.clear();
-        pending_ = 0;
-        oldest_ms_ = 0;
+        waiting_.set(look->placed, std::nullopt);
         return std::vector<domain::Event>{};
     }
     const Reply& stream = look->streams.items.front();  // its name and its entries
@@ -51,8 +46,7 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::pull(
     }
     const auto& entries = stream.items[1].items;
     if (const auto head = read_entry_head(bytes_of_entry(entries.front()))) {
-        pending_ = look->placed - std::min(look->placed, head->placed_before);
-        oldest_ms_ = milliseconds_of(head->accepted_at);
+        waiting_.set(look->placed, head);
     }
     return take(entries, max);
 }
@@ -129,11 +123,7 @@ std::expected<void, OutboxError> Outbox::acknowledge(std::span<const domain::Eve
         pulled_ = before;
         return std::unexpected(OutboxError::unavailable);
     }
-    if (reply->items.size() != 2) return damaged(calls_.keys().shard);
-    const auto placed = static_cast<std::uint64_t>(reply->items[0].integer);
-    const auto head = read_entry_head(reply->items[1].text);
-    pending_ = head ? placed - std::min(placed, head->placed_before) : 0;
-    oldest_ms_ = head ? milliseconds_of(head->accepted_at) : 0;
+    if (!waiting_.read(*reply)) return damaged(calls_.keys().shard);
     return {};
 }
 
@@ -151,15 +141,6 @@ std::optional<Moment> Outbox::count_off(std::size_t events) {
         pulled_.pop_front();
     }
     return last;
-}
-
-ports::OutboxDepth Outbox::depth() const {
-    const std::int64_t oldest = oldest_ms_;
-    if (oldest == 0) return {.pending = pending_, .oldest_age = {}};
-    const auto age = milliseconds_of(clock_.wall()) - oldest;
-    return {
-        .pending = pending_,
-        .oldest_age = std::chrono::milliseconds{std::max<std::int64_t>(1, age)}};
 }
 
 }  // namespace firstcome::redis

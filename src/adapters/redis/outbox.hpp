@@ -3,10 +3,10 @@
 
 #include "adapters/redis/shard_calls.hpp"
 #include "adapters/redis/stored_order.hpp"
+#include "adapters/redis/waiting_figures.hpp"
 #include "base/time.hpp"
 #include "ports/outbox.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -35,7 +35,10 @@ public:
     [[nodiscard]] std::expected<void, ports::OutboxError> acknowledge(
         std::span<const domain::Event> events
     ) override;
-    [[nodiscard]] ports::OutboxDepth depth() const override;
+
+    [[nodiscard]] ports::OutboxDepth depth() const override {
+        return waiting_.depth(clock_.wall());
+    }
 
     /// The epoch the last pull's events came from, for the sink to compare; nothing: none yet.
     ///
@@ -68,8 +71,7 @@ private:
     std::deque<Pulled> pulled_;    // entries of the last pull, from the stream's start
     std::size_t entry_size_ = 16;  // events an entry had lately
 
-    std::atomic<std::uint64_t> pending_{0};
-    std::atomic<std::int64_t> oldest_ms_{0};  // when the oldest one was accepted; 0: none
+    WaitingFigures waiting_;
 };
 
 /// Looks into a shard's outbox for those who read orders.

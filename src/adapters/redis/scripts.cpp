@@ -8,6 +8,7 @@
 #include "adapters/redis/release.lua.hpp"
 #include "adapters/redis/settle.lua.hpp"
 #include "adapters/redis/stock.lua.hpp"
+#include "adapters/redis/waiting.lua.hpp"
 
 namespace firstcome::redis {
 
@@ -20,6 +21,7 @@ const Scripts& scripts() {
         .acknowledge = Script{acknowledge_lua},
         .rebuild = Script{rebuild_lua},
         .look = Script{look_lua},
+        .waiting = Script{waiting_lua},
     };
     return all;
 }

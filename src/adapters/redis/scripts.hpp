@@ -14,6 +14,7 @@ struct Scripts {
     Script acknowledge;
     Script rebuild;
     Script look;
+    Script waiting;
 };
 
 [[nodiscard]] const Scripts& scripts();
