@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -34,8 +35,8 @@ using Target = std::variant<
     Rate*,
     Choice>;
 
-/// What a text must be, beyond being a text.
-enum class TextRule : std::uint8_t { any, not_empty, http_url, redis_url };
+/// What a text, or each of a list, must be beyond being a text. A list without a rule: addresses.
+enum class TextRule : std::uint8_t { any, not_empty, http_url, redis_url, item_percent };
 
 struct Field {
     std::string_view key;  ///< `lane.count`
@@ -68,6 +69,11 @@ struct Field {
 
 /// The value as TOML writes it.
 [[nodiscard]] std::string toml_value(const Field& field, Config config);
+
+/// `shoe=20` of `alerts.stock_low_items`: an item and its own percent. Nothing: not of that form.
+[[nodiscard]] std::optional<std::pair<std::string, unsigned>> item_percent_from(
+    std::string_view text
+);
 
 /// `250ms`, `10s`, `5m`, `24h`, `30d`; zero needs no unit.
 [[nodiscard]] std::optional<milliseconds> duration_from(std::string_view text);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <limits>
 
@@ -91,6 +92,10 @@ bool is_address_or_network(const std::string& text) {
     return bits && *bits >= 0 && *bits <= bits_max;
 }
 
+bool is_item_percent(const std::string& text) {
+    return item_percent_from(text).has_value();
+}
+
 constexpr std::array<std::string_view, 6> redis_schemes{
     "redis://",
     "rediss://",
@@ -113,6 +118,7 @@ bool follows(TextRule rule, std::string_view text) {
             return std::ranges::any_of(redis_schemes, [text](std::string_view scheme) {
                 return text.starts_with(scheme);
             });
+        case TextRule::item_percent: return is_item_percent(std::string{text});
     }
     return false;
 }
@@ -165,7 +171,9 @@ struct Reader {
 
     bool operator()(std::vector<std::string>* to) const {
         auto parts = list_from(text);
-        if (!std::ranges::all_of(parts, is_address_or_network)) return false;
+        const bool percents = field.rule == TextRule::item_percent;
+        const auto good = percents ? is_item_percent : is_address_or_network;
+        if (!std::ranges::all_of(parts, good)) return false;
         *to = std::move(parts);
         return true;
     }
@@ -250,11 +258,14 @@ struct Accepted {
             case TextRule::redis_url:
                 return "an address that starts with redis://, redis+sentinel:// or "
                        "redis+cluster://, or these with rediss";
+            case TextRule::item_percent: return "an item and its percent, like shoe=20";
         }
         return "a text";
     }
 
     std::string operator()(const std::vector<std::string>*) const {
+        if (field.rule == TextRule::item_percent)
+            return "items with a percent from 1 to 99, like shoe=20";
         return "IP addresses or networks, like 10.0.0.0/8";
     }
 
@@ -274,6 +285,20 @@ struct Accepted {
 };
 
 }  // namespace
+
+// An item is written as everywhere: 1-64 characters of [A-Za-z0-9._:-].
+std::optional<std::pair<std::string, unsigned>> item_percent_from(std::string_view text) {
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0 || equals > 64) return std::nullopt;
+    const std::string_view item = text.substr(0, equals);
+    const bool plain = std::ranges::all_of(item, [](unsigned char c) {
+        return std::isalnum(c) != 0 || std::string_view{"._:-"}.find(static_cast<char>(c)) !=
+                                           std::string_view::npos;
+    });
+    const auto percent = integer_from(text.substr(equals + 1));
+    if (!plain || !percent || *percent < 1 || *percent > 99) return std::nullopt;
+    return std::pair{std::string{item}, static_cast<unsigned>(*percent)};
+}
 
 std::optional<milliseconds> duration_from(std::string_view text) {
     if (text == "0") return milliseconds{0};

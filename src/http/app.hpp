@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "domain/order.hpp"
 #include "http/admin_token.hpp"
+#include "ports/alert.hpp"
 #include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
 
@@ -70,6 +71,8 @@ struct App {
     std::function<ports::Backlog()> backlog{};
     /// What stands still until somebody mends it, a sentence each; empty: nothing ever does.
     std::function<std::vector<std::string>()> troubles{};
+    /// Of the built-in rules, those that fire; empty: nobody watches.
+    std::function<std::vector<ports::Alert>()> alerts{};
 };
 
 }  // namespace firstcome::http

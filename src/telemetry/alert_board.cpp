@@ -19,7 +19,7 @@ AlertPatience patience(ports::AlertKind kind) {
         case AlertKind::dlq_stale: return {};
         case AlertKind::outbox_stalled: return {};
         case AlertKind::breaker_open: return {.before = {}, .after = seconds{10}};
-        case AlertKind::invariant_violated: return {.before = {}, .after = seconds{300}};
+        case AlertKind::invariant_violated: return {};
     }
     FC_UNREACHABLE();
 }

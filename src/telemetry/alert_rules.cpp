@@ -16,6 +16,8 @@ namespace {
 
 using ports::AlertKind;
 
+constexpr std::chrono::seconds drift_patience{5};
+constexpr std::chrono::minutes violation_lasts{10};
 constexpr double seconds_recent = 10;  // what AlertFigures::recent_per_second looks back on
 
 double seconds(std::chrono::nanoseconds time) {
@@ -24,6 +26,14 @@ double seconds(std::chrono::nanoseconds time) {
 
 double milliseconds(std::chrono::nanoseconds time) {
     return std::chrono::duration<double, std::milli>(time).count();
+}
+
+std::uint64_t parked_in(const ports::Backlog& backlog) {
+    std::uint64_t parked = 0;
+    for (const ports::DeadLetterCount& each : backlog.counted) {
+        if (each.action == "parked") parked += each.count;
+    }
+    return parked;
 }
 
 }  // namespace
@@ -114,43 +124,56 @@ void AlertRules::judge_latency(Findings& out, const AlertFigures& figures) const
 }
 
 void AlertRules::judge_dead_letters(Findings& out, const AlertFigures& figures) {
-    if (!figures.dead_letters) return;
-    const auto& letters = *figures.dead_letters;
-    if (letters_seen_ && letters.depth > *letters_seen_) letters_grew_ = figures.at;
-    letters_seen_ = letters.depth;
-    if (letters.depth == 0) letters_grew_.reset();
-    if (letters_grew_ && figures.at - *letters_grew_ <= limits_.dead_letter_window) {
+    const std::uint64_t depth = figures.backlog.retrying + figures.backlog.dead;
+    const std::uint64_t parked = parked_in(figures.backlog);
+    // Not known at once after a start, so that the step from none to some says nothing by itself.
+    const bool deeper = letters_seen_ > 0 && depth > letters_seen_;
+    if (deeper || parked > parked_seen_) {
+        letters_grew_ = figures.at;
+    } else if (depth == 0 && letters_seen_ > 0) {
+        letters_grew_.reset();
+    }
+    letters_seen_ = depth;
+    parked_seen_ = parked;
+    const bool lately =
+        letters_grew_ && figures.at - *letters_grew_ <= limits_.dead_letter_window;
+    if (lately && depth > 0) {
         out.push_back(
             {.kind = AlertKind::dlq_growing,
              .subject = {},
-             .summary = fmt::format("{} dead letters, and more are coming", letters.depth)}
+             .summary = fmt::format(
+                 "{} dead letters, {} of them wait for a person; there were fewer a moment ago",
+                 depth,
+                 figures.backlog.dead
+             )}
         );
     }
-    if (letters.depth == 0 || letters.oldest_age <= limits_.dead_letter_age) return;
+    if (depth == 0 || figures.backlog.oldest_age <= limits_.dead_letter_age) return;
     out.push_back(
         {.kind = AlertKind::dlq_stale,
          .subject = {},
          .summary = fmt::format(
              "The oldest of {} dead letters is {:.0f} s old",
-             letters.depth,
-             seconds(letters.oldest_age)
+             depth,
+             seconds(figures.backlog.oldest_age)
          )}
     );
 }
 
 void AlertRules::judge_outboxes(Findings& out, const AlertFigures& figures) const {
-    for (const OutboxFigures& outbox : figures.outboxes) {
-        if (outbox.pending == 0 || outbox.oldest_age * 2 <= limits_.outbox_age) continue;
+    for (const ports::WaitingLine& line : figures.backlog.waiting) {
+        if (line.depth.pending == 0 || line.depth.oldest_age * 2 <= limits_.outbox_age) continue;
         out.push_back(
             {.kind = AlertKind::outbox_stalled,
-             .subject = outbox.name,
+             .subject = fmt::format("{}-{}", line.stage, line.lane),
              .summary = fmt::format(
-                 "{} events wait in the outbox {}, the oldest for {:.0f} s",
-                 outbox.pending,
-                 outbox.name,
-                 seconds(outbox.oldest_age)
+                 "{} events wait in the line {}-{}, the oldest for {:.0f} s",
+                 line.depth.pending,
+                 line.stage,
+                 line.lane,
+                 seconds(line.depth.oldest_age)
              ),
-             .only_holds = outbox.oldest_age <= limits_.outbox_age}
+             .only_holds = line.depth.oldest_age <= limits_.outbox_age}
         );
     }
 }
@@ -170,16 +193,24 @@ void AlertRules::judge_breakers(Findings& out, const AlertFigures& figures) {
     }
 }
 
+// The stores are compared while the sale goes on, so that one look may see a change half made: what
+// is still off some seconds later is off. A violation somebody found is one at once.
 void AlertRules::judge_invariants(Findings& out, const AlertFigures& figures) {
     domain::Units off = std::abs(figures.drift);
     for (const auto& item : figures.items) off += std::abs(item.drift());
-    const bool more = violations_seen_.value_or(0) < figures.violations;
+    if (off == 0) {
+        off_since_.reset();
+    } else if (!off_since_) {
+        off_since_ = figures.at;
+    }
+    const bool stays_off = off_since_ && figures.at - *off_since_ >= drift_patience;
+    if (stays_off || figures.violations > violations_seen_) violated_at_ = figures.at;
     violations_seen_ = figures.violations;
-    if (off == 0 && !more) return;
+    if (!violated_at_ || figures.at - *violated_at_ > violation_lasts) return;
     out.push_back(
         {.kind = AlertKind::invariant_violated,
          .subject = {},
-         .summary = fmt::format("The stock is off by {} units; a promise was broken", off)}
+         .summary = fmt::format("A promise was broken: the stock is off by {} units", off)}
     );
 }
 

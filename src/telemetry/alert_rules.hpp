@@ -4,6 +4,7 @@
 #include "base/time.hpp"
 #include "domain/stock.hpp"
 #include "ports/alert.hpp"
+#include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
 
 #include <chrono>
@@ -17,18 +18,6 @@
 
 namespace firstcome::telemetry {
 
-/// Dead letters that are open, those that will be tried again included.
-struct DeadLetterFigures {
-    std::uint64_t depth = 0;
-    std::chrono::milliseconds oldest_age{};
-};
-
-struct OutboxFigures {
-    std::string name;  ///< label `outbox`
-    std::uint64_t pending = 0;
-    std::chrono::milliseconds oldest_age{};
-};
-
 /// One look at everything the rules judge: the figures /metrics shows, at one moment.
 struct AlertFigures {
     base::MonotonicTime at{};
@@ -38,8 +27,7 @@ struct AlertFigures {
     double recent_per_second = 0;     ///< accepted, in the last ten seconds
     std::optional<std::chrono::nanoseconds> latency_p99{};  ///< of those
     std::vector<ports::BreakerFigures> breakers{};
-    std::optional<DeadLetterFigures> dead_letters{};
-    std::vector<OutboxFigures> outboxes{};
+    ports::Backlog backlog{};
     std::uint64_t violations = 0;  ///< broken invariants seen since the start
     domain::Units drift = 0;       ///< as the last comparison of the stores found it
 };
@@ -58,8 +46,8 @@ struct AlertLimits {
 /// What a rule says of one thing at one look; nothing said means all is well.
 struct Finding {
     ports::AlertKind kind = ports::AlertKind::stock_low;
-    std::string subject;
-    std::string summary;
+    std::string subject{};
+    std::string summary{};
     /// Not bad enough to begin an alert, not good enough to end one.
     bool only_holds = false;
 };
@@ -96,10 +84,13 @@ private:
     [[nodiscard]] unsigned stock_low_percent(const domain::ItemId& item) const;
 
     AlertLimits limits_;
-    std::deque<OrdersAt> history_;               // as far back as the window and one look more
-    std::optional<std::uint64_t> letters_seen_;  // depth at the last look
+    std::deque<OrdersAt> history_;    // as far back as the window and one look more
+    std::uint64_t letters_seen_ = 0;  // open, at the last look
+    std::uint64_t parked_seen_ = 0;   // by this node, since its start
     std::optional<base::MonotonicTime> letters_grew_;
-    std::optional<std::uint64_t> violations_seen_;
+    std::uint64_t violations_seen_ = 0;
+    std::optional<base::MonotonicTime> off_since_;    // the stock does not add up
+    std::optional<base::MonotonicTime> violated_at_;  // last known
 };
 
 }  // namespace firstcome::telemetry

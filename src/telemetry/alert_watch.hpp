@@ -22,7 +22,7 @@ namespace firstcome::telemetry {
 
 struct WatchOptions {
     std::chrono::milliseconds interval{1'000};  ///< between two looks
-    std::string instance;                       ///< this node, in its own alerts
+    std::string instance{};                     ///< this node, in its own alerts
     AlertLimits limits{};
 };
 

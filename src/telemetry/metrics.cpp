@@ -2,6 +2,7 @@
 #include "telemetry/metrics.hpp"
 
 #include "base/assert.hpp"
+#include "telemetry/alert_families.hpp"
 #include "telemetry/breaker_families.hpp"
 #include "telemetry/families.hpp"
 #include "telemetry/lane_counters.hpp"
@@ -268,6 +269,7 @@ std::string Metrics::scrape() const {
     if (sources_.stock) add_stock_families(out, sources_.stock());
     if (sources_.http) add_http_families(out, sources_.http());
     if (sources_.breakers) add_breaker_families(out, sources_.breakers());
+    if (sources_.alerts) add_alert_families(out, sources_.alerts());
     begin_counter(
         out, "firstcome_log_lines_dropped_total", "Log lines lost because too many waited."
     );

@@ -5,6 +5,7 @@
 #include "domain/stock.hpp"
 #include "ports/breaker_board.hpp"
 #include "ports/observer.hpp"
+#include "telemetry/alert_watch.hpp"
 #include "telemetry/recent_orders.hpp"
 
 #include <atomic>
@@ -43,6 +44,7 @@ struct MetricSources {
     std::function<std::uint64_t()> orders_shed{};              ///< refused before a lane took them
     std::function<HttpStats()> http{};
     std::function<std::vector<ports::BreakerFigures>()> breakers{};
+    std::function<AlertStats()> alerts{};  ///< without outlets and kinds: off
 };
 
 struct BuildFacts {
@@ -74,6 +76,11 @@ public:
 
     /// Thread   any
     void invariant_violated();
+
+    /// Thread   any
+    [[nodiscard]] std::uint64_t invariant_violations() const {
+        return invariant_violations_.load(std::memory_order_relaxed);
+    }
 
     /// The text of /metrics. Reads a few small files of /proc.
     ///

@@ -67,6 +67,11 @@ public:
     /// Thread   any, once started; never waits for a store
     [[nodiscard]] virtual std::vector<std::string> troubles() const = 0;
 
+    /// Whether this node is the one that leads the lane; embedded, it leads them all.
+    ///
+    /// Thread   any, once started
+    [[nodiscard]] virtual bool leads(unsigned lane) const = 0;
+
     /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
     [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;
 

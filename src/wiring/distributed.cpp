@@ -73,6 +73,8 @@ public:
     [[nodiscard]] ports::Backlog backlog() const override;
     [[nodiscard]] std::vector<std::string> troubles() const override;
 
+    [[nodiscard]] bool leads(unsigned lane) const override { return shards_[lane]->leading(); }
+
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override;
 
     void rest() override {}

@@ -15,6 +15,7 @@
 #include "http/server.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
+#include "wiring/alerts.hpp"
 #include "wiring/backend.hpp"
 
 #include <fmt/format.h>
@@ -66,6 +67,9 @@ http::ServerOptions server_options(const config::Config& config) {
     options.timeouts.body = config.server.body_timeout;
     options.timeouts.idle = config.server.idle_timeout;
     options.timeouts.reply = config.server.reply_timeout;
+    options.access_log = {
+        .on = config.log.access == config::AccessLog::on,
+        .sample_percent = config.log.access_sample_percent};
     return options;
 }
 
@@ -157,6 +161,7 @@ private:
     [[nodiscard]] std::expected<void, std::string> open_front();
     [[nodiscard]] std::vector<std::string> stuck() const;
     [[nodiscard]] http::App make_app();
+    [[nodiscard]] std::expected<void, std::string> start_alerts();
 
     const config::Config& config_;
     base::SystemClock clock_;
@@ -176,6 +181,9 @@ private:
     std::unique_ptr<app::StockDesk> stock_desk_;
     std::unique_ptr<http::App> app_;
     std::unique_ptr<http::PlaceOrderEndpoint> place_endpoint_;
+    std::unique_ptr<telemetry::AlertWatch> alerts_;  // null: off
+    // What io threads see of it: it is made when they run already.
+    std::atomic<const telemetry::AlertWatch*> alerts_shown_{nullptr};
 };
 
 std::unique_ptr<Backend> Service::make_backend() {
@@ -194,6 +202,7 @@ std::expected<void, std::string> Service::start(const ServeOptions& options) {
         if (auto made = make_demo_item(); !made) return made;
     }
     if (auto opened = open_front(); !opened) return opened;
+    if (auto started = start_alerts(); !started) return started;
     state_.serve();
     return {};
 }
@@ -270,8 +279,31 @@ std::expected<void, std::string> Service::open_front() {
         .orders_shed = [this] { return place_order_->shed_count(); },
         .http = [this] { return http_stats(*server_, *router_); },
         .breakers = [this] { return backend_->breakers().breakers(); },
+        .alerts =
+            [this] {
+                const auto* shown = alerts_shown_.load();
+                return shown != nullptr ? shown->stats() : telemetry::AlertStats{};
+            },
     });
     return server_->start();
+}
+
+std::expected<void, std::string> Service::start_alerts() {
+    const AlertParts parts{
+        .clock = clock_,
+        .metrics = metrics_,
+        .stock_desk = *stock_desk_,
+        .place_order = *place_order_,
+        .backend = *backend_,
+        .drift = drift_,
+        .port = server_->port(),
+    };
+    auto made = make_alerts(config_, parts);
+    if (!made) return std::unexpected(std::move(made.error()));
+    alerts_ = std::move(*made);
+    if (alerts_) alerts_->start();
+    alerts_shown_.store(alerts_.get());
+    return {};
 }
 
 http::App Service::make_app() {
@@ -313,6 +345,11 @@ http::App Service::make_app() {
         .breakers = &backend_->breakers(),
         .backlog = [this] { return backend_->backlog(); },
         .troubles = [this] { return backend_->troubles(); },
+        .alerts =
+            [this] {
+                const auto* shown = alerts_shown_.load();
+                return shown != nullptr ? shown->firing() : std::vector<ports::Alert>{};
+            },
     };
 }
 
@@ -334,6 +371,7 @@ std::vector<std::string> Service::stuck() const {
 // sockets, the requests in flight, and last what waits in the lanes.
 int Service::drain() {
     state_.drain();
+    if (alerts_) alerts_->stop();
     server_->begin_drain();
     std::promise<void> never;
     (void)never.get_future().wait_for(config_.shutdown.settle);
@@ -354,6 +392,8 @@ int Service::drain() {
         log::stop();
         std::_Exit(1);
     }
+    alerts_shown_.store(nullptr);
+    alerts_.reset();
     const std::uint64_t events = backend_->drain(drain_by);
     find_order_->close_and_drain();
     find_order_.reset();

@@ -53,7 +53,7 @@ std::string annotations(const Alert& alert) {
         return static_cast<char>(std::tolower(c));
     });
     return fmt::format(
-        R"({{"summary":{},"runbook":"{}{}"}})", in_quotes(alert.summary), runbook, anchor
+        R"({{"summary":{},"runbook_url":"{}{}"}})", in_quotes(alert.summary), runbook, anchor
     );
 }
 
