@@ -11,7 +11,8 @@ namespace firstcome::telemetry {
 
 /// `trace_id`, `span_id` and `request_id` of log lines.
 struct CurrentTrace {
-    domain::TraceContext trace;   ///< `span`: the request's own; 0: it is not sampled, so it has none
+    domain::TraceContext
+        trace;  ///< `span`: the request's own; 0: it is not sampled, so it has none
     std::string_view request_id;  ///< as in X-Request-Id
 
     [[nodiscard]] std::string trace_id() const;  ///< 32 hex digits
