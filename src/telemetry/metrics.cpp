@@ -4,15 +4,18 @@
 #include "base/assert.hpp"
 #include "telemetry/alert_families.hpp"
 #include "telemetry/breaker_families.hpp"
+#include "telemetry/delivery_families.hpp"
+#include "telemetry/event_delays.hpp"
 #include "telemetry/families.hpp"
+#include "telemetry/http_families.hpp"
 #include "telemetry/lane_counters.hpp"
 #include "telemetry/log.hpp"
+#include "telemetry/stock_families.hpp"
 
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 namespace firstcome::telemetry {
 
@@ -49,94 +52,10 @@ void add_lane_histogram(
     add_histogram(out, upper, counts, sum);
 }
 
-void add_stock_families(Families& out, const std::vector<domain::StockFigures>& items) {
-    const std::size_t shown = std::min(items.size(), Metrics::items_max);
-    begin_gauge(
-        out,
-        "firstcome_stock_units",
-        "Units of an item: initial + restocked = remaining + sold + compensating."
-    );
-    for (const auto& figures : std::span{items}.first(shown)) {
-        const std::pair<const char*, domain::Units> states[] = {
-            {"initial", figures.initial},
-            {"restocked", figures.restocked},
-            {"remaining", figures.remaining},
-            {"sold", figures.sold},
-            {"compensating", figures.compensating},
-        };
-        for (const auto& [state, units] : states) {
-            const std::string item{figures.item.text()};
-            add_value(out, as_double(units), {{"item", item}, {"state", state}});
-        }
-    }
-    begin_gauge(
-        out, "firstcome_stock_ratio", "Remaining units of an item as a part of all it ever had."
-    );
-    for (const auto& figures : std::span{items}.first(shown)) {
-        const double total = as_double(figures.total());
-        const double ratio = total > 0 ? as_double(figures.remaining) / total : 0;
-        add_value(out, ratio, {{"item", std::string{figures.item.text()}}});
-    }
-    begin_gauge(
-        out,
-        "firstcome_stock_items_unlisted",
-        "Items beyond the 1,000 that have series of their own."
-    );
-    add_value(out, as_double(items.size() - shown));
-
-    double drift = 0;
-    for (const auto& figures : items) drift += std::abs(as_double(figures.drift()));
-    begin_gauge(
-        out,
-        "firstcome_conservation_drift_units",
-        "Units by which conservation is off, over all items; anything but 0 is a broken promise."
-    );
-    add_value(out, drift);
-}
-
-/// Source   Spring Boot Actuator, http.server.requests
-const char* http_outcome(int status) {
-    if (status < 200) return "INFORMATIONAL";
-    if (status < 300) return "SUCCESS";
-    if (status < 400) return "REDIRECTION";
-    if (status < 500) return "CLIENT_ERROR";
-    return "SERVER_ERROR";
-}
-
-void add_http_families(Families& out, const HttpStats& http) {
-    begin_histogram(
-        out,
-        "http_server_requests_seconds",
-        "From a request's last byte to its answer being handed to the system."
-    );
-    for (const auto& row : http.requests) {
-        add_histogram(
-            out,
-            http.bounds_seconds,
-            row.buckets,
-            row.sum_seconds,
-            {{"method", row.method},
-             {"uri", row.route},
-             {"status", std::to_string(row.status)},
-             {"outcome", http_outcome(row.status)}}
-        );
-    }
-    begin_gauge(out, "firstcome_http_connections", "Open connections.");
-    add_value(out, as_double(http.connections_open));
-    begin_counter(out, "firstcome_http_connections_accepted_total", "Connections ever accepted.");
-    add_value(out, as_double(http.connections_total));
-    begin_counter(
-        out,
-        "firstcome_http_connections_refused_total",
-        "Connections closed at once because server.connections_max were open."
-    );
-    add_value(out, as_double(http.connections_refused_total));
-}
-
 }  // namespace
 
 Metrics::Metrics(std::size_t lanes, BuildFacts build, const base::Clock& clock)
-    : build_(std::move(build)), clock_(clock) {
+    : build_(std::move(build)), clock_(clock), delays_(std::make_unique<EventDelays>()) {
     for (std::size_t at = 0; at < lanes; ++at) lanes_.push_back(std::make_unique<LaneCounters>());
 }
 
@@ -176,6 +95,12 @@ void Metrics::batch_placed(unsigned shard, const ports::BatchReport& report) {
     lane.recent.add(clock_.monotonic(), accepted, latency);
 }
 
+void Metrics::events_delivered(
+    std::string_view stage, std::span<const domain::Event> events, base::WallTime now
+) {
+    delays_->add(stage, events, now);
+}
+
 void Metrics::invariant_violated() {
     invariant_violations_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -199,8 +124,7 @@ RecentFigures Metrics::recent(base::MonotonicTime now) const {
     return RecentOrders::figures(lanes, now);
 }
 
-std::string Metrics::scrape() const {
-    Families out;
+void Metrics::add_order_families(Families& out) const {
     const auto counts = outcomes();
     begin_counter(
         out, "firstcome_orders_total", "Orders that reached a lane, by what became of them."
@@ -219,7 +143,17 @@ std::string Metrics::scrape() const {
     for (const auto& [result, index] : results) {
         add_value(out, as_double(counts[index].count), {{"result", result}});
     }
+    if (sources_.orders_shed) {
+        begin_counter(
+            out,
+            "firstcome_orders_shed_total",
+            "Orders told to wait because a lane's line was full or the service was going down."
+        );
+        add_value(out, as_double(sources_.orders_shed()));
+    }
+}
 
+void Metrics::add_lane_families(Families& out) const {
     const auto add_times = [&](LaneHistogram<time_bounds.size()> LaneCounters::*kind) {
         add_lane_histogram(out, lanes_, kind, time_bounds, nanoseconds_per_second);
     };
@@ -234,8 +168,7 @@ std::string Metrics::scrape() const {
         out,
         "firstcome_order_durable_seconds",
         "From joining a lane's line to being durable, newly accepted orders only; orders of one "
-        "batch "
-        "count with the wait of its first."
+        "batch count with the wait of its first."
     );
     add_times(&LaneCounters::durable);
     begin_histogram(
@@ -246,28 +179,33 @@ std::string Metrics::scrape() const {
     add_times(&LaneCounters::commit);
     begin_histogram(out, "firstcome_lane_batch_size", "Orders in a batch.");
     add_lane_histogram(out, lanes_, &LaneCounters::batch_size, size_bounds, 1);
+    if (!sources_.queue_depths) return;
+    begin_gauge(out, "firstcome_lane_queue_depth", "Orders that wait in a lane's line.");
+    const auto depths = sources_.queue_depths();
+    for (std::size_t at = 0; at < depths.size(); ++at) {
+        add_value(out, as_double(depths[at]), {{"lane", std::to_string(at)}});
+    }
+}
 
+std::string Metrics::scrape() const {
+    Families out;
+    add_order_families(out);
+    add_lane_families(out);
+    if (sources_.stock) {
+        const auto drift = sources_.drift_between_stores ? sources_.drift_between_stores() : 0;
+        add_stock_families(out, sources_.stock(), items_max, drift);
+    }
     begin_counter(
         out, "firstcome_invariant_violations_total", "Broken promises found while running."
     );
     add_value(out, as_double(invariant_violations_.load(std::memory_order_relaxed)));
-    if (sources_.queue_depths) {
-        begin_gauge(out, "firstcome_lane_queue_depth", "Orders that wait in a lane's line.");
-        const auto depths = sources_.queue_depths();
-        for (std::size_t at = 0; at < depths.size(); ++at) {
-            add_value(out, as_double(depths[at]), {{"lane", std::to_string(at)}});
-        }
-    }
-    if (sources_.orders_shed) {
-        begin_counter(
-            out,
-            "firstcome_orders_shed_total",
-            "Orders told to wait because a lane's line was full or the service was going down."
-        );
-        add_value(out, as_double(sources_.orders_shed()));
-    }
-    if (sources_.stock) add_stock_families(out, sources_.stock());
+    add_backlog_families(out, sources_.backlog ? sources_.backlog() : ports::Backlog{});
+    delays_->add_family(out);
+    add_relay_families(out, sources_.relays ? sources_.relays() : std::vector<RelayFigures>{});
     if (sources_.http) add_http_families(out, sources_.http());
+    add_rate_limit_family(
+        out, sources_.rate_limits ? sources_.rate_limits() : std::vector<RateLimitCount>{}
+    );
     if (sources_.breakers) add_breaker_families(out, sources_.breakers());
     if (sources_.alerts) add_alert_families(out, sources_.alerts());
     begin_counter(

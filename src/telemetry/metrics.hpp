@@ -2,10 +2,14 @@
 #pragma once
 
 #include "base/time.hpp"
+#include "domain/event.hpp"
 #include "domain/stock.hpp"
+#include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
 #include "ports/observer.hpp"
 #include "telemetry/alert_watch.hpp"
+#include "telemetry/counted.hpp"
+#include "telemetry/families.hpp"
 #include "telemetry/recent_orders.hpp"
 
 #include <atomic>
@@ -13,29 +17,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace firstcome::telemetry {
-
-/// One row of the HTTP engine's counting: route templates only, never a path somebody sent.
-struct HttpRequestStats {
-    std::string method;
-    std::string route;  ///< `/api/v1/orders/{orderId}`, `UNKNOWN`
-    int status = 0;     ///< 202, 409, ...
-    double sum_seconds = 0;
-    std::vector<std::uint64_t>
-        buckets;  ///< of HttpStats::bounds and one more above; not cumulative
-};
-
-struct HttpStats {
-    std::vector<double> bounds_seconds;  ///< upper bounds of the buckets, rising
-    std::vector<HttpRequestStats> requests;
-    std::uint64_t connections_open = 0;
-    std::uint64_t connections_total = 0;
-    std::uint64_t connections_refused_total = 0;  ///< beyond connections_max
-};
 
 /// What is asked for at every scrape. Each may be empty: its families are then left out.
 struct MetricSources {
@@ -45,6 +32,10 @@ struct MetricSources {
     std::function<HttpStats()> http{};
     std::function<std::vector<ports::BreakerFigures>()> breakers{};
     std::function<AlertStats()> alerts{};  ///< without outlets and kinds: off
+    std::function<ports::Backlog()> backlog{};
+    std::function<std::vector<RelayFigures>()> relays{};
+    std::function<std::vector<RateLimitCount>()> rate_limits{};  ///< empty: zeros are shown
+    std::function<domain::Units()> drift_between_stores{};
 };
 
 struct BuildFacts {
@@ -58,6 +49,7 @@ struct OutcomeCount {
     std::uint64_t count = 0;
 };
 
+class EventDelays;
 struct LaneCounters;
 
 class Metrics final : public ports::Observer {
@@ -74,6 +66,13 @@ public:
 
     void batch_placed(unsigned shard, const ports::BatchReport& report) override;
 
+    /// Events that have just reached the end of a stage (one of `event_stages`).
+    ///
+    /// Thread   any: a relay's
+    void events_delivered(
+        std::string_view stage, std::span<const domain::Event> events, base::WallTime now
+    );
+
     /// Thread   any
     void invariant_violated();
 
@@ -84,7 +83,7 @@ public:
 
     /// The text of /metrics. Reads a few small files of /proc.
     ///
-    /// Thread   any; costs about a millisecond per 1,000 items
+    /// Thread   any; costs some milliseconds per 1,000 items
     [[nodiscard]] std::string scrape() const;
 
     /// Thread   any
@@ -95,10 +94,14 @@ public:
     [[nodiscard]] RecentFigures recent(base::MonotonicTime now) const;
 
 private:
+    void add_order_families(Families& out) const;
+    void add_lane_families(Families& out) const;
+
     BuildFacts build_;
     const base::Clock& clock_;  // outlives
     MetricSources sources_;
     std::vector<std::unique_ptr<LaneCounters>> lanes_;
+    std::unique_ptr<EventDelays> delays_;
     std::atomic<std::uint64_t> invariant_violations_{0};
 };
 

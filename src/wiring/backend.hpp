@@ -4,6 +4,7 @@
 
 #include "app/dead_letter_desk.hpp"
 #include "app/order_lane.hpp"
+#include "app/relay.hpp"
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "config/config.hpp"
@@ -22,6 +23,17 @@
 #include <vector>
 
 namespace firstcome::wiring {
+
+/// Told of events that have just reached the end of a stage: `orders` (PostgreSQL), `webhook`.
+///
+/// Thread   the stage's relays
+using DeliveredAt = std::function<
+    void(std::string_view stage, std::span<const domain::Event> delivered, base::WallTime now)>;
+
+struct NamedRelay {
+    std::string_view stage;  ///< `orders`, `webhook`
+    const app::Relay* relay = nullptr;
+};
 
 /// Everything below the lanes, as the front needs it. Called in this order: open, ledgers and
 /// stores, start, drain, rest.
@@ -61,6 +73,11 @@ public:
     /// Thread   any, once started; never waits for a store
     [[nodiscard]] virtual ports::Backlog backlog() const = 0;
 
+    /// All relays of this node, for what they count.
+    ///
+    /// Thread   any, once started
+    [[nodiscard]] virtual std::vector<NamedRelay> relays() const = 0;
+
     /// What stands still until somebody mends it, a plain sentence each: what, where, what to do.
     /// Empty: nothing. For health, the log and an alert.
     ///
@@ -81,15 +98,16 @@ public:
 
 /// The embedded mode: SQLite in a directory of this machine.
 [[nodiscard]] std::unique_ptr<Backend> make_embedded(
-    const config::Config& config, const base::Clock& clock
+    const config::Config& config, const base::Clock& clock, DeliveredAt delivered
 );
 
-/// The distributed mode: Redis and PostgreSQL. `drifted` is told, each second and shard led, by how
-/// many units the two differ.
+/// The distributed mode: Redis and PostgreSQL. `drifted` is told, some times a second, by how many
+/// units the two differ in the shards that this node leads.
 [[nodiscard]] std::unique_ptr<Backend> make_distributed(
     const config::Config& config,
     const base::Clock& clock,
-    std::function<void(domain::Units)> drifted
+    std::function<void(domain::Units)> drifted,
+    DeliveredAt delivered
 );
 
 /// Writes why, and ends the process at once: going on could make a promise false.

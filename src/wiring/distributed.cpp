@@ -28,6 +28,7 @@ namespace firstcome::wiring {
 
 namespace {
 
+constexpr std::string_view orders_stage = "orders";
 constexpr std::chrono::milliseconds refresh_every{250};  // how old another node's sales may look
 constexpr std::chrono::milliseconds refresh_first{25};   // until the items are known at all
 constexpr std::chrono::milliseconds refresh_look{5};
@@ -48,13 +49,15 @@ public:
     Distributed(
         const config::Config& config,
         const base::Clock& clock,
-        std::function<void(domain::Units)> drifted
+        std::function<void(domain::Units)> drifted,
+        DeliveredAt delivered
     )
         : config_(config),
           clock_(clock),
           drifted_(std::move(drifted)),
+          delivered_(delivered),
           breakers_(config.breaker, clock),
-          events_(config, clock, breakers_) {}
+          events_(config, clock, breakers_, std::move(delivered)) {}
 
     ~Distributed() override { stop_refreshing(); }
 
@@ -71,6 +74,7 @@ public:
     [[nodiscard]] ports::BreakerBoard& breakers() override { return breakers_.board(); }
 
     [[nodiscard]] ports::Backlog backlog() const override;
+    [[nodiscard]] std::vector<NamedRelay> relays() const override;
     [[nodiscard]] std::vector<std::string> troubles() const override;
 
     [[nodiscard]] bool leads(unsigned lane) const override { return shards_[lane]->leading(); }
@@ -96,6 +100,7 @@ private:
     const config::Config& config_;  // outlives
     const base::Clock& clock_;      // outlives
     std::function<void(domain::Units)> drifted_;
+    DeliveredAt delivered_;
     base::SystemEntropy entropy_;  // main's
     redis::ConnectionOptions redis_;
     std::optional<base::KeyedHash> hash_;
@@ -234,7 +239,9 @@ Backend::Result<void> Distributed::open() {
             shard_options(shard),
             ShardBreakers{.redis = *redis_breaker_, .postgres = *postgres_breaker_},
             clock_,
-            drifted_
+            [this](std::span<const domain::Event> delivered, base::WallTime now) {
+                delivered_(orders_stage, delivered, now);
+            }
         ));
         shown_.push_back(std::make_unique<ShownLedger>(
             shards_.back()->ledger(),
@@ -328,10 +335,13 @@ Backend::Result<void> Distributed::wait_until_refreshed() {
 void Distributed::refresh_until_stopped() {
     while (!stopping_.load()) {
         bool all = true;
+        domain::Units off = 0;
         for (const auto& shard : shards_) {
             shard->refresh();
             all = all && shard->refreshed();
+            off += shard->drift();
         }
+        drifted_(off);
         refresh_bell_.rest(all ? refresh_every : refresh_first);
     }
 }
@@ -356,11 +366,19 @@ ports::Backlog Distributed::backlog() const {
     std::vector<const app::Relay*> relays;
     for (unsigned lane = 0; lane < shards_.size(); ++lane) {
         const Shard& shard = *shards_[lane];
-        backlog.waiting.push_back({.stage = "orders", .lane = lane, .depth = shard.waiting()});
+        backlog.waiting.push_back({.stage = orders_stage, .lane = lane, .depth = shard.waiting()});
         relays.push_back(&shard.relay());
     }
     events_.add_to(backlog, relays);
     return backlog;
+}
+
+std::vector<NamedRelay> Distributed::relays() const {
+    std::vector<NamedRelay> all = events_.relays();
+    for (const auto& shard : shards_) {
+        all.push_back({.stage = orders_stage, .relay = &shard->relay()});
+    }
+    return all;
 }
 
 std::vector<std::string> Distributed::troubles() const {
@@ -382,9 +400,10 @@ std::uint64_t Distributed::drain(base::MonotonicTime deadline) {
 std::unique_ptr<Backend> make_distributed(
     const config::Config& config,
     const base::Clock& clock,
-    std::function<void(domain::Units)> drifted
+    std::function<void(domain::Units)> drifted,
+    DeliveredAt delivered
 ) {
-    return std::make_unique<Distributed>(config, clock, std::move(drifted));
+    return std::make_unique<Distributed>(config, clock, std::move(drifted), std::move(delivered));
 }
 
 }  // namespace firstcome::wiring

@@ -24,11 +24,11 @@ namespace {
 
 class Embedded final : public Backend {
 public:
-    Embedded(const config::Config& config, const base::Clock& clock)
+    Embedded(const config::Config& config, const base::Clock& clock, DeliveredAt delivered)
         : config_(config),
           clock_(clock),
           breakers_(config.breaker, clock),
-          events_(config, clock, breakers_) {}
+          events_(config, clock, breakers_, std::move(delivered)) {}
 
     [[nodiscard]] Result<void> open() override;
     [[nodiscard]] std::vector<ports::OrderLedger*> ledgers() override;
@@ -47,6 +47,8 @@ public:
         events_.add_to(backlog);
         return backlog;
     }
+
+    [[nodiscard]] std::vector<NamedRelay> relays() const override { return events_.relays(); }
 
     [[nodiscard]] std::vector<std::string> troubles() const override { return {}; }
 
@@ -150,8 +152,10 @@ void Embedded::rest() {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_embedded(const config::Config& config, const base::Clock& clock) {
-    return std::make_unique<Embedded>(config, clock);
+std::unique_ptr<Backend> make_embedded(
+    const config::Config& config, const base::Clock& clock, DeliveredAt delivered
+) {
+    return std::make_unique<Embedded>(config, clock, std::move(delivered));
 }
 
 }  // namespace firstcome::wiring

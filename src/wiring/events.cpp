@@ -73,7 +73,10 @@ std::expected<void, std::string> Events::open(
                 .sink = *relay_sink_.guarded,
                 .dead_letters = *relay_letters_,
                 .clock = clock_,
-                .entropy = relay_entropy_}
+                .entropy = relay_entropy_},
+            [this](std::span<const domain::Event> delivered, base::WallTime now) {
+                delivered_(webhook_stage, delivered, now);
+            }
         );
     }
     app::DeskOptions options;
@@ -115,9 +118,8 @@ std::uint64_t Events::drain(base::MonotonicTime deadline) {
 
 void Events::add_to(ports::Backlog& backlog, std::span<const app::Relay* const> relays) const {
     if (relay_)
-        backlog.waiting.push_back({.stage = "webhook", .lane = 0, .depth = relay_->depth()});
-    if (!desk_) return;
-    if (const auto totals = desk_->totals()) {
+        backlog.waiting.push_back({.stage = webhook_stage, .lane = 0, .depth = relay_->depth()});
+    if (const auto totals = desk_ ? desk_->totals() : std::nullopt) {
         backlog.retrying = totals->retrying;
         backlog.dead = totals->dead;
         backlog.by_cause = totals->by_cause;
@@ -135,8 +137,8 @@ void Events::add_to(ports::Backlog& backlog, std::span<const app::Relay* const> 
         const ports::Cause cause = ports::causes[at];
         backlog.counted.push_back({.action = "parked", .cause = cause, .count = parked[at]});
         for (const app::DeskAction action : app::desk_actions) {
-            backlog.counted.push_back(
-                {.action = app::name(action), .cause = cause, .count = desk_->count(action, cause)}
+            const std::uint64_t count = desk_ ? desk_->count(action, cause) : 0;
+            backlog.counted.push_back({.action = app::name(action), .cause = cause, .count = count}
             );
         }
     }

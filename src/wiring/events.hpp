@@ -13,6 +13,7 @@
 #include "ports/backlog.hpp"
 #include "ports/dead_letters.hpp"
 #include "ports/outbox.hpp"
+#include "wiring/backend.hpp"
 #include "wiring/breakers.hpp"
 
 #include <cstdint>
@@ -42,8 +43,13 @@ public:
     using OpenOutbox = std::function<std::expected<std::unique_ptr<ports::Outbox>, std::string>()>;
 
     /// All outlive this.
-    Events(const config::Config& config, const base::Clock& clock, Breakers& breakers)
-        : config_(config), clock_(clock), breakers_(breakers) {}
+    Events(
+        const config::Config& config,
+        const base::Clock& clock,
+        Breakers& breakers,
+        DeliveredAt delivered
+    )
+        : config_(config), clock_(clock), breakers_(breakers), delivered_(std::move(delivered)) {}
 
     ~Events();
     Events(const Events&) = delete;
@@ -70,8 +76,11 @@ public:
     /// Null before `open`.
     [[nodiscard]] app::DeadLetterDesk* desk() const { return desk_.get(); }
 
-    /// Null without a webhook.
-    [[nodiscard]] const app::Relay* relay() const { return relay_.get(); }
+    /// None without a webhook.
+    [[nodiscard]] std::vector<NamedRelay> relays() const {
+        if (!relay_) return {};
+        return {{.stage = webhook_stage, .relay = relay_.get()}};
+    }
 
     /// Adds the webhook's line, the dead letters, and what became of them here: by the desk, by the
     /// webhook's relay and by `relays`.
@@ -80,11 +89,14 @@ public:
     void add_to(ports::Backlog& backlog, std::span<const app::Relay* const> relays = {}) const;
 
 private:
+    static constexpr std::string_view webhook_stage = "webhook";
+
     [[nodiscard]] std::expected<WebhookSink, std::string> open_sink();
 
     const config::Config& config_;  // outlives
     const base::Clock& clock_;      // outlives
     Breakers& breakers_;            // outlives
+    DeliveredAt delivered_;
     base::SystemEntropy relay_entropy_;
     base::SystemEntropy desk_entropy_;
     resilience::CircuitBreaker* webhook_breaker_ = nullptr;

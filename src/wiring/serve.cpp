@@ -17,6 +17,7 @@
 #include "telemetry/metrics.hpp"
 #include "wiring/alerts.hpp"
 #include "wiring/backend.hpp"
+#include "wiring/measures.hpp"
 
 #include <fmt/format.h>
 
@@ -82,28 +83,6 @@ http::ApiOptions api_options(const config::Config& config) {
         .version = std::string(cli::version()),
         .mode = config.mode == config::Mode::embedded ? "embedded" : "distributed",
     };
-}
-
-telemetry::HttpStats http_stats(const http::Server& server, const http::Router& router) {
-    const http::ServerFigures figures = server.figures();
-    telemetry::HttpStats stats;
-    for (const auto bound : http::duration_bounds) {
-        stats.bounds_seconds.push_back(std::chrono::duration<double>(bound).count());
-    }
-    for (const http::RequestFigures& each : figures.requests) {
-        const bool known = each.route < router.routes().size();
-        const http::Route* route = known ? &router.routes()[each.route] : nullptr;
-        telemetry::HttpRequestStats& row = stats.requests.emplace_back();
-        row.method = known ? std::string(http::name(route->method)) : "UNKNOWN";
-        row.route = known ? route->path : "UNKNOWN";
-        row.status = static_cast<int>(each.status);
-        row.sum_seconds = std::chrono::duration<double>(each.duration_sum).count();
-        row.buckets.assign(each.buckets.begin(), each.buckets.end());
-    }
-    stats.connections_open = figures.connections_open;
-    stats.connections_total = figures.connections_accepted;
-    stats.connections_refused_total = figures.connections_refused;
-    return stats;
 }
 
 /// The signals that end us, taken by a thread of their own: one drains, a second one stops at once.
@@ -187,8 +166,14 @@ private:
 };
 
 std::unique_ptr<Backend> Service::make_backend() {
-    if (config_.mode == config::Mode::embedded) return make_embedded(config_, clock_);
-    return make_distributed(config_, clock_, [this](domain::Units off) { drift_.store(off); });
+    DeliveredAt delivered = [this](auto stage, auto events, base::WallTime now) {
+        metrics_.events_delivered(stage, events, now);
+    };
+    if (config_.mode == config::Mode::embedded) {
+        return make_embedded(config_, clock_, std::move(delivered));
+    }
+    auto drifted = [this](domain::Units off) { drift_.store(off); };
+    return make_distributed(config_, clock_, std::move(drifted), std::move(delivered));
 }
 
 std::expected<void, std::string> Service::start(const ServeOptions& options) {
@@ -284,6 +269,9 @@ std::expected<void, std::string> Service::open_front() {
                 const auto* shown = alerts_shown_.load();
                 return shown != nullptr ? shown->stats() : telemetry::AlertStats{};
             },
+        .backlog = [this] { return backend_->backlog(); },
+        .relays = [this] { return relay_figures(backend_->relays()); },
+        .drift_between_stores = [this] { return drift_.load(); },
     });
     return server_->start();
 }

@@ -63,12 +63,11 @@ Shard::Shard(
     ShardOptions options,
     ShardBreakers breakers,
     const base::Clock& clock,
-    std::function<void(domain::Units)> drifted
+    app::DeliveredObserver delivered
 )
     : options_(std::move(options)),
       breakers_(breakers),
       clock_(clock),
-      drifted_(std::move(drifted)),
       lane_redis_(named(options_.redis, "lane"), clock),
       lane_record_(record_of(options_, "lane"), clock, lane_record_entropy_),
       lane_ledger_(
@@ -106,7 +105,8 @@ Shard::Shard(
            .sink = guarded_sink_,
            .dead_letters = letters_,
            .clock = clock,
-           .entropy = relay_entropy_}
+           .entropy = relay_entropy_},
+          std::move(delivered)
       ),
       leader_(leader_of(options_), duties(), clock) {}
 
@@ -139,7 +139,7 @@ void Shard::conserve() {
             {{"shard", options_.shard}, {"item", drift.item.text()}, {"what", drift.what}}
         );
     }
-    drifted_(off);
+    drift_.store(off);
 }
 
 void Shard::start(app::OrderLane& lane) {

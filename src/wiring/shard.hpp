@@ -22,7 +22,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,12 +52,12 @@ struct ShardBreakers {
 /// Thread   main, but for what is said at each method
 class Shard {
 public:
-    /// `drifted` is told the units an item was found to be off by. All outlive this.
+    /// `delivered` is told of orders that have just reached PostgreSQL. The others outlive this.
     Shard(
         ShardOptions options,
         ShardBreakers breakers,
         const base::Clock& clock,
-        std::function<void(domain::Units)> drifted
+        app::DeliveredObserver delivered
     );
     ~Shard();
     Shard(const Shard&) = delete;
@@ -89,6 +88,11 @@ public:
 
     [[nodiscard]] bool leading() const { return leader_.leading(); }
 
+    /// Units by which Redis and PostgreSQL differed at the last look; 0 while another node leads.
+    ///
+    /// Thread   any
+    [[nodiscard]] domain::Units drift() const { return leading() ? drift_.load() : 0; }
+
     /// Orders that PostgreSQL does not have yet, whoever leads.
     ///
     /// Thread   any
@@ -107,7 +111,7 @@ private:
     ShardOptions options_;
     ShardBreakers breakers_;
     const base::Clock& clock_;  // outlives
-    std::function<void(domain::Units)> drifted_;
+    std::atomic<domain::Units> drift_{0};
     base::Doorbell rests_;
 
     base::SystemEntropy lane_entropy_;

@@ -1,10 +1,11 @@
 // tests/telemetry/metrics_test.cpp - what Prometheus reads after what the lanes have told
 #include "telemetry/metrics.hpp"
 
+#include "tests/telemetry/series.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <sstream>
 #include <thread>
 #include <unistd.h>
 
@@ -47,11 +48,7 @@ protected:
 
     /// The value of the series, as written; empty: there is no such series.
     [[nodiscard]] std::string value(std::string_view series) const {
-        std::istringstream lines{metrics_.scrape()};
-        for (std::string line; std::getline(lines, line);) {
-            if (line.starts_with(std::string{series} + " ")) return line.substr(series.size() + 1);
-        }
-        return "";
+        return value_in(metrics_.scrape(), series);
     }
 
     ManualClock clock_;
@@ -191,6 +188,69 @@ TEST_F(MetricsTest, LetsAThousandItemsHaveSeries) {
     EXPECT_EQ(value("firstcome_stock_ratio{item=\"i1000\"}"), "");
     EXPECT_EQ(value("firstcome_stock_items_unlisted"), "3");
     EXPECT_EQ(value("firstcome_conservation_drift_units"), "1") << "an unlisted item counts too";
+}
+
+TEST_F(MetricsTest, AddsWhatTwoStoresDifferBy) {
+    metrics_.attach(
+        {.stock = [] { return std::vector{figures("b", 100, 2)}; },
+         .drift_between_stores = [] { return domain::Units{-3}; }}
+    );
+    EXPECT_EQ(value("firstcome_conservation_drift_units"), "5") << "2 too many sold, and 3 apart";
+}
+
+// Six series an item and nothing else grows: the text's size is what a scrape costs.
+TEST_F(MetricsTest, StaysBoundedHoweverManyItemsThereAre) {
+    const auto size_with = [this](int count) {
+        metrics_.attach({.stock = [count] {
+            std::vector<domain::StockFigures> items;
+            for (int at = 0; at < count; ++at) {
+                const std::string item = "item-with-a-name-" + std::to_string(100'000 + at);
+                items.push_back(figures(item.c_str(), 50, 50));
+            }
+            return items;
+        }});
+        return metrics_.scrape().size();
+    };
+    const std::size_t with_a_thousand = size_with(1000);
+    EXPECT_LT(with_a_thousand, 600'000U);
+    EXPECT_LT(size_with(50'000), with_a_thousand + 100);
+}
+
+TEST_F(MetricsTest, HasTheFamiliesOfDeliveryFromTheStart) {
+    for (const char* series :
+         {"firstcome_outbox_pending",
+          "firstcome_outbox_oldest_age_seconds",
+          "firstcome_dlq_depth",
+          "firstcome_dlq_oldest_age_seconds",
+          R"(firstcome_event_delay_seconds_count{stage="orders"})",
+          R"(firstcome_relay_delivered_total{stage="webhook"})",
+          R"(firstcome_ratelimit_total{policy="user",decision="rate_limited"})"}) {
+        EXPECT_EQ(value(series), "0") << series;
+    }
+}
+
+TEST_F(MetricsTest, TakesWhatRelaysAndTheLimiterTell) {
+    domain::Event event;
+    event.occurred_at = base::WallTime{1s};
+    metrics_.events_delivered("webhook", {&event, 1}, base::WallTime{3s});
+    metrics_.attach(
+        {.backlog =
+             [] {
+                 ports::Backlog backlog;
+                 backlog.dead = 4;
+                 return backlog;
+             },
+         .relays = [] { return std::vector{RelayFigures{.stage = "webhook", .delivered = 5}}; },
+         .rate_limits =
+             [] {
+                 return std::vector{
+                     RateLimitCount{.policy = "ip", .decision = "allowed", .count = 6}};
+             }}
+    );
+    EXPECT_EQ(value(R"(firstcome_event_delay_seconds_sum{stage="webhook"})"), "2");
+    EXPECT_EQ(value("firstcome_dlq_depth"), "4");
+    EXPECT_EQ(value(R"(firstcome_relay_delivered_total{stage="webhook"})"), "5");
+    EXPECT_EQ(value(R"(firstcome_ratelimit_total{policy="ip",decision="allowed"})"), "6");
 }
 
 TEST_F(MetricsTest, LeavesOutWhatNobodyTells) {
