@@ -340,8 +340,9 @@ constexpr Field table[] = {
      .doc = "What the webhook is sent: the JSON that Alertmanager sends its webhooks (generic), or "
             "{\"text\": ...} as Slack and its like take (slack)."},
     {FC_FIELD(alerts.resend),
-     .doc = "How often Alertmanager is told again of an alert that goes on. It takes one it has not "
-            "heard of for four times as long for over.",
+     .doc =
+         "How often Alertmanager is told again of an alert that goes on. One it has not heard of "
+         "for four times as long is over.",
      .min = 1 * seconds,
      .max = 1 * hours},
     {FC_FIELD(alerts.instance),
@@ -359,7 +360,7 @@ constexpr Field table[] = {
      .min = 1,
      .max = 99},
     {FC_FIELD(alerts.error_window),
-     .doc = "The time over which that percentage is taken; fewer than 20 orders in it say nothing.",
+     .doc = "The time over which that percentage is taken; fewer than 20 orders say nothing.",
      .min = 5 * seconds,
      .max = 1 * hours},
     {FC_FIELD(alerts.latency),

@@ -292,8 +292,8 @@ std::optional<std::pair<std::string, unsigned>> item_percent_from(std::string_vi
     if (equals == std::string_view::npos || equals == 0 || equals > 64) return std::nullopt;
     const std::string_view item = text.substr(0, equals);
     const bool plain = std::ranges::all_of(item, [](unsigned char c) {
-        return std::isalnum(c) != 0 || std::string_view{"._:-"}.find(static_cast<char>(c)) !=
-                                           std::string_view::npos;
+        return std::isalnum(c) != 0 ||
+               std::string_view{"._:-"}.find(static_cast<char>(c)) != std::string_view::npos;
     });
     const auto percent = integer_from(text.substr(equals + 1));
     if (!plain || !percent || *percent < 1 || *percent > 99) return std::nullopt;

@@ -274,7 +274,7 @@ constexpr std::string_view schemas_text = R"json({
       "name": {"enum": ["StockLow", "StockSoldOut", "OrderErrorRateHigh", "OrderLatencyHigh",
         "DlqGrowing", "DlqStale", "OutboxStalled", "BreakerOpen", "InvariantViolated"]},
       "severity": {"enum": ["info", "warning", "critical"]},
-      "labels": {"type": "object", "description": "What it is about: item, name, outbox, instance."},
+      "labels": {"type": "object", "description": "item, name, outbox, instance"},
       "summary": {"type": "string"},
       "startsAt": {"type": "string", "format": "date-time"}
     }

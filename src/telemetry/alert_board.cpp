@@ -1,4 +1,4 @@
-// src/telemetry/alert_board.cpp - from findings to alerts: one per crossing, with a begin and an end
+// src/telemetry/alert_board.cpp - from findings to alerts: one per crossing, begin and end
 #include "telemetry/alert_board.hpp"
 
 #include "base/assert.hpp"

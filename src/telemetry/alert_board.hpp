@@ -1,4 +1,4 @@
-// src/telemetry/alert_board.hpp - from findings to alerts: one per crossing, with a begin and an end
+// src/telemetry/alert_board.hpp - from findings to alerts: one per crossing, begin and end
 #pragma once
 
 #include "base/time.hpp"
@@ -22,6 +22,7 @@ struct AlertPatience {
     std::chrono::milliseconds before{};
     std::chrono::milliseconds after{};
 };
+
 [[nodiscard]] AlertPatience patience(ports::AlertKind kind);
 
 /// Remembers what fires. Nothing of it survives the process: after a restart what is still so

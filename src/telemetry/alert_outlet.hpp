@@ -22,7 +22,8 @@
 namespace firstcome::telemetry {
 
 struct OutletOptions {
-    std::string name{};  ///< `alertmanager`, `webhook`: metric label, log field, thread `fc-` + name
+    std::string
+        name{};  ///< `alertmanager`, `webhook`: metric label, log field, thread `fc-` + name
     /// How often it is told again of what goes on; 0: once is enough.
     std::chrono::milliseconds repeat{0};
     /// Whether this node is the one to tell of it; empty: always.
@@ -87,11 +88,11 @@ private:
 
     OutletOptions options_;
     std::unique_ptr<ports::AlertReceiver> receiver_;
-    const base::Clock& clock_;                  // outlives
-    std::map<Key, base::MonotonicTime> told_;   // the watch's: what fires, and when it was said
-    mutable std::mutex mutex_;                  // waiting_
+    const base::Clock& clock_;                 // outlives
+    std::map<Key, base::MonotonicTime> told_;  // the watch's: what fires, and when it was said
+    mutable std::mutex mutex_;                 // waiting_
     std::map<Key, ports::Alert> waiting_;
-    std::chrono::milliseconds backoff_{0};      // the outlet's thread: 0: the receiver is well
+    std::chrono::milliseconds backoff_{0};  // the outlet's thread: 0: the receiver is well
     base::Doorbell bell_;
     std::atomic<bool> stopped_{false};
     std::atomic<std::uint64_t> tells_{0};

@@ -85,8 +85,7 @@ void AlertRules::judge_item(Findings& out, const domain::StockFigures& item) con
 }
 
 void AlertRules::judge_error_rate(Findings& out, const AlertFigures& figures) {
-    history_.push_back(
-        {.at = figures.at, .orders = figures.orders, .failed = figures.orders_failed}
+    history_.push_back({.at = figures.at, .orders = figures.orders, .failed = figures.orders_failed}
     );
     while (history_.size() > 1 && history_[1].at <= figures.at - limits_.error_window) {
         history_.pop_front();
@@ -135,8 +134,7 @@ void AlertRules::judge_dead_letters(Findings& out, const AlertFigures& figures) 
     }
     letters_seen_ = depth;
     parked_seen_ = parked;
-    const bool lately =
-        letters_grew_ && figures.at - *letters_grew_ <= limits_.dead_letter_window;
+    const bool lately = letters_grew_ && figures.at - *letters_grew_ <= limits_.dead_letter_window;
     if (lately && depth > 0) {
         out.push_back(
             {.kind = AlertKind::dlq_growing,

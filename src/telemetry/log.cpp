@@ -36,7 +36,10 @@ constexpr std::size_t chunk_max = 4096;  // PIPE_BUF: a pipe that polls writable
 /// When a writer that nobody reads gives up.
 class Patience {
 public:
-    void end_soon() { ends_ns_.store((base::SystemClock{}.monotonic() + stop_patience).time_since_epoch().count()); }
+    void end_soon() {
+        const auto ends = base::SystemClock{}.monotonic() + stop_patience;
+        ends_ns_.store(ends.time_since_epoch().count());
+    }
 
     [[nodiscard]] bool is_over() const {
         const auto ends = ends_ns_.load(std::memory_order_relaxed);
@@ -200,10 +203,7 @@ void start(Options options) {
     // The pool's thread is who asks, so the pool is there.
     sink->watch([pool = backend->pool.get()] { return pool->overrun_counter(); });
     backend->logger = std::make_shared<spdlog::async_logger>(
-        "firstcome",
-        sink,
-        backend->pool,
-        spdlog::async_overflow_policy::overrun_oldest
+        "firstcome", sink, backend->pool, spdlog::async_overflow_policy::overrun_oldest
     );
     backend->logger->set_level(spdlog::level::trace);  // ours is asked before
     const std::unique_lock lock{state().mutex};

@@ -117,10 +117,8 @@ Result<AlertWatch::Outlets> open_outlets(
         outlets.push_back(std::make_unique<AlertOutlet>(
             telemetry::OutletOptions{
                 .name = "alert-webhook",
-                .ours =
-                    [&backend = parts.backend, lanes = config.lane.count](const auto& alert) {
-                        return is_ours(alert, backend, lanes);
-                    }},
+                .ours = [&backend = parts.backend, lanes = config.lane.count](const auto& alert
+                        ) { return is_ours(alert, backend, lanes); }},
             std::move(*receiver),
             parts.clock
         ));
@@ -149,10 +147,7 @@ Result<std::unique_ptr<AlertWatch>> make_alerts(
     auto outlets = open_outlets(config, parts, node_url);
     if (!outlets) return std::unexpected(std::move(outlets.error()));
     return std::make_unique<AlertWatch>(
-        std::move(options),
-        [parts] { return figures_of(parts); },
-        std::move(*outlets),
-        parts.clock
+        std::move(options), [parts] { return figures_of(parts); }, std::move(*outlets), parts.clock
     );
 }
 

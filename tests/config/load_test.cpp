@@ -1,6 +1,5 @@
 // tests/config/load_test.cpp - what an operator writes, and what becomes of it
 #include "config/config.hpp"
-
 #include "config/fields.hpp"
 
 #include <gmock/gmock.h>

@@ -27,12 +27,18 @@ protected:
         return response;
     }
 
-    static std::vector<std::unique_ptr<ports::OrderStore>> no_stores() { return {}; }
+    static std::vector<std::unique_ptr<ports::OrderStore>> one_store(test::LaneWorld& world) {
+        std::vector<std::unique_ptr<ports::OrderStore>> stores;
+        stores.push_back(std::make_unique<memory::Ledger>(
+            memory::Ledger::Options{}, world.clock, world.entropy, world.hash
+        ));
+        return stores;
+    }
 
     test::LaneWorld world_;
     ApiOptions options_;
     app::PlaceOrder place_order_{{&world_.lane}};
-    app::FindOrder find_order_{no_stores(), 1};
+    app::FindOrder find_order_{one_store(world_), 1};
     app::StockDesk stock_desk_{{{.lane = &world_.lane, .ledger = &world_.memory}}};
     AdminToken token_{"secret"};
     app::ServiceState state_;

@@ -82,6 +82,7 @@ TEST(LogLevel, IsTheAdminsAlone) {
 
 TEST(LogLevel, TakesNothingElse) {
     ApiWorld world;
+
     const struct {
         std::string_view body;
         std::string_view pointer;
@@ -94,6 +95,7 @@ TEST(LogLevel, TakesNothingElse) {
         {R"(["info"])", R"("errors":)"},
         {R"({"level")", R"("errors":)"},
     };
+
     for (const auto& row : rows) {
         const Answer answer = world.ask("PUT", path, row.body);
         EXPECT_EQ(answer.status, 400U) << row.body;

@@ -1,4 +1,4 @@
-// tests/telemetry/alert_outlet_test.cpp - what one receiver is told, however long it does not listen
+// tests/telemetry/alert_outlet_test.cpp - what one receiver is told, and when
 #include "telemetry/alert_outlet.hpp"
 
 #include "tests/support/manual.hpp"
@@ -61,9 +61,7 @@ TEST_F(Outlet, TellsOnceWhatBeginsAndWhatEnds) {
     outlet.step();
     EXPECT_THAT(
         heard.calls,
-        ElementsAre(
-            ElementsAre("StockLow(hat)", "StockLow(shoe)"), ElementsAre("-StockLow(shoe)")
-        )
+        ElementsAre(ElementsAre("StockLow(hat)", "StockLow(shoe)"), ElementsAre("-StockLow(shoe)"))
     ) << "several in one call";
     EXPECT_EQ(outlet.counts().told, 3U);
 }

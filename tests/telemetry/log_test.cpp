@@ -249,14 +249,10 @@ TEST_F(Log, GivesALineTheIdsOfTheRequestItsThreadWorksFor) {
     EXPECT_THAT(
         reader_.lines(),
         ElementsAre(
-            EndsWith(
-                "\"a\":1,\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\","
-                "\"span_id\":\"0000000000000007\",\"request_id\":\"mine-1\"}\n"
-            ),
-            EndsWith(
-                "\"trace_id\":\"another\",\"span_id\":\"0000000000000007\","
-                "\"request_id\":\"mine-1\"}\n"
-            ),
+            EndsWith("\"a\":1,\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\","
+                     "\"span_id\":\"0000000000000007\",\"request_id\":\"mine-1\"}\n"),
+            EndsWith("\"trace_id\":\"another\",\"span_id\":\"0000000000000007\","
+                     "\"request_id\":\"mine-1\"}\n"),
             Not(HasSubstr("_id"))
         )
     );

@@ -30,9 +30,7 @@ std::expected<std::unique_ptr<AlertReceiver>, std::string> AlertReceiver::open(
 std::string AlertReceiver::body(std::span<const ports::Alert> alerts) const {
     switch (options_.format) {
         case AlertFormat::alertmanager:
-            return alertmanager_body(
-                alerts, options_.node_url, clock_.wall(), options_.valid_for
-            );
+            return alertmanager_body(alerts, options_.node_url, clock_.wall(), options_.valid_for);
         case AlertFormat::generic: return generic_body(alerts, options_.node_url);
         case AlertFormat::slack: return slack_body(alerts);
     }

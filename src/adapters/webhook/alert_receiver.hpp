@@ -44,9 +44,7 @@ public:
     void stop() override { connection_->stop(); }
 
 private:
-    AlertReceiver(
-        Options options, std::unique_ptr<Connection> connection, const base::Clock& clock
-    )
+    AlertReceiver(Options options, std::unique_ptr<Connection> connection, const base::Clock& clock)
         : options_(std::move(options)), connection_(std::move(connection)), clock_(clock) {}
 
     [[nodiscard]] std::string body(std::span<const ports::Alert> alerts) const;

@@ -80,8 +80,8 @@ TEST(SlackBody, IsALineAnAlert) {
         R"({"text":"[FIRING] StockLow: 7 of 100 units of shoe are left\n)"
         R"([RESOLVED] BreakerOpen: The circuit breaker redis is OPEN (shop-1:8080)"})"
     );
-    const std::vector<Alert> many(25, two()[0]);
-    EXPECT_THAT(slack_body(many), EndsWith(R"(are left\nand 5 more"})"));
+const std::vector<Alert> many(25, two()[0]);
+EXPECT_THAT(slack_body(many), EndsWith(R"(are left\nand 5 more"})"));
 }
 
 TEST(AlertBodies, CannotBeBrokenByAStrangersText) {
@@ -101,8 +101,7 @@ TEST(AlertBodies, CannotBeBrokenByAStrangersText) {
         );
     }
     EXPECT_EQ(
-        slack_body(alerts),
-        R"({"text":"[FIRING] StockLow: &lt;!channel&gt; &amp; \"you\"  ?"})"
+        slack_body(alerts), R"({"text":"[FIRING] StockLow: &lt;!channel&gt; &amp; \"you\"  ?"})"
     );
 }
 

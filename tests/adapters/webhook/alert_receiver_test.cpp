@@ -1,4 +1,4 @@
-// tests/adapters/webhook/alert_receiver_test.cpp - what a receiver's answer means, over a real socket
+// tests/adapters/webhook/alert_receiver_test.cpp - what an answer means, over a real socket
 #include "adapters/webhook/alert_receiver.hpp"
 
 #include "tests/support/manual.hpp"
@@ -53,10 +53,12 @@ TEST_F(Receivers, EachIsToldInItsOwnWay) {
 
 TEST_F(Receivers, AnAnswerSaysWhetherToTryAgain) {
     const auto receiver = open(AlertFormat::generic, server.url());
+
     const struct {
         int status;
         bool passing;
     } rows[] = {{500, true}, {503, true}, {429, true}, {408, true}, {400, false}, {404, false}};
+
     for (const auto& row : rows) {
         server.answer({.status = row.status, .body = "no\nroom"});
         const auto told = receiver->tell(alerts);
