@@ -37,6 +37,10 @@ enum class TracingSampler : std::uint8_t {
 };
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };
 enum class LogFormat : std::uint8_t { automatic, json, text };
+/// What an alert webhook reads: the JSON Alertmanager sends, or `{"text": ...}`.
+enum class AlertFormat : std::uint8_t { generic, slack };
+/// Whether each request gets a line.
+enum class AccessLog : std::uint8_t { off, on };
 
 /// An address to listen on: a literal IPv4 or IPv6 address, never a name.
 struct Endpoint {
@@ -197,11 +201,19 @@ struct Config {
 
     struct Alerts {
         bool enabled = false;
-        milliseconds interval{15'000};
+        milliseconds interval{1'000};
         std::string alertmanager_url;
         std::string webhook_url;
+        AlertFormat webhook_format = AlertFormat::generic;
+        milliseconds resend{60'000};
+        std::string instance;
         unsigned stock_low_percent = 10;
+        std::vector<std::string> stock_low_items;
         unsigned error_percent = 5;
+        milliseconds error_window{60'000};
+        milliseconds latency{500};
+        milliseconds dead_letter_age = std::chrono::hours{1};
+        milliseconds outbox_age{30'000};
     } alerts;
 
     struct Webhook {
@@ -228,6 +240,8 @@ struct Config {
     struct Log {
         LogLevel level = LogLevel::info;
         LogFormat format = LogFormat::automatic;
+        AccessLog access = AccessLog::off;
+        unsigned access_sample_percent = 100;
     } log;
 
     /// OTEL_* variables that were not followed, each a sentence; for `warnings`.

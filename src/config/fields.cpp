@@ -53,6 +53,14 @@ constexpr std::array<std::string_view, 3> names_of(LogFormat) {
     return {"auto", "json", "text"};
 }
 
+constexpr std::array<std::string_view, 2> names_of(AlertFormat) {
+    return {"generic", "slack"};
+}
+
+constexpr std::array<std::string_view, 2> names_of(AccessLog) {
+    return {"off", "on"};
+}
+
 template <typename T>
 Target target(T& value) {
     if constexpr (std::is_enum_v<T>) {
@@ -408,32 +416,61 @@ constexpr Field table[] = {
             "service.version and service.instance.id are there unless given here."},
 
     {FC_FIELD(alerts.enabled),
-     .doc = "Whether this process watches its own alert rules.",
-     .comes_with = "alerts"},
+     .doc = "Whether this process watches its own alert rules. Leave it off where Prometheus does, "
+            "with deploy/prometheus/firstcome.rules.yml."},
     {FC_FIELD(alerts.interval),
      .doc = "How often the rules are looked at.",
-     .min = 1 * seconds,
-     .max = 1 * hours,
-     .comes_with = "alerts"},
+     .min = 100,
+     .max = 1 * hours},
     {FC_FIELD(alerts.alertmanager_url),
      .doc = "Alertmanager that is told, as http://127.0.0.1:9093.",
      .rule = TextRule::http_url,
-     .comes_with = "alerts"},
+     .secret = true},
     {FC_FIELD(alerts.webhook_url),
-     .doc = "Address that gets each alert as JSON.",
+     .doc = "Address that is told once when an alert begins and once when it is over.",
      .rule = TextRule::http_url,
-     .secret = true,
-     .comes_with = "alerts"},
+     .secret = true},
+    {FC_FIELD(alerts.webhook_format),
+     .doc = "What the webhook is sent: the JSON that Alertmanager sends its webhooks (generic), or "
+            "{\"text\": ...} as Slack and its like take (slack)."},
+    {FC_FIELD(alerts.resend),
+     .doc =
+         "How often Alertmanager is told again of an alert that goes on. One it has not heard of "
+         "for four times as long is over.",
+     .min = 1 * seconds,
+     .max = 1 * hours},
+    {FC_FIELD(alerts.instance),
+     .doc = "This node's name in alerts of its own. Empty: its host's name and its port."},
     {FC_FIELD(alerts.stock_low_percent),
-     .doc = "Remaining stock of an item, in percent, at or under which StockLow fires.",
+     .doc = "Remaining stock of an item, in percent, at or under which StockLow fires, and the "
+            "webhook gets stock.low.",
      .min = 1,
-     .max = 99,
-     .comes_with = "alerts"},
+     .max = 99},
+    {FC_FIELD(alerts.stock_low_items),
+     .doc = "Items with a percentage of their own for StockLow.",
+     .rule = TextRule::item_percent},
     {FC_FIELD(alerts.error_percent),
-     .doc = "Failed requests, in percent, above which OrderErrorRateHigh fires.",
+     .doc = "Orders answered 5xx, in percent, above which OrderErrorRateHigh fires.",
      .min = 1,
-     .max = 99,
-     .comes_with = "alerts"},
+     .max = 99},
+    {FC_FIELD(alerts.error_window),
+     .doc = "The time over which that percentage is taken; fewer than 20 orders say nothing.",
+     .min = 5 * seconds,
+     .max = 1 * hours},
+    {FC_FIELD(alerts.latency),
+     .doc = "Time from an order's arrival to its being durable that one in a hundred may exceed; "
+            "above it OrderLatencyHigh fires.",
+     .min = 1,
+     .max = 1 * minutes},
+    {FC_FIELD(alerts.dead_letter_age),
+     .doc = "Age of the oldest open dead letter above which DlqStale fires.",
+     .min = 1 * seconds,
+     .max = 30 * days},
+    {FC_FIELD(alerts.outbox_age),
+     .doc = "Age of the oldest event that waits for PostgreSQL or the webhook above which "
+            "OutboxStalled fires.",
+     .min = 1 * seconds,
+     .max = 1 * days},
 
     {FC_FIELD(webhook.url),
      .doc = "Address that gets each order's events, as signed POSTs. Empty: nobody.",
@@ -493,6 +530,11 @@ constexpr Field table[] = {
 
     {FC_FIELD(log.level), .doc = "The least important lines that are written.", .reloadable = true},
     {FC_FIELD(log.format), .doc = "One JSON object a line, or text; auto is text on a terminal."},
+    {FC_FIELD(log.access), .doc = "Whether each answered request gets a line of level info."},
+    {FC_FIELD(log.access_sample_percent),
+     .doc = "Requests that get such a line, in percent; answers 5xx always do.",
+     .min = 0,
+     .max = 100},
 };
 
 #undef FC_FIELD

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -43,6 +44,7 @@ enum class TextRule : std::uint8_t {
     redis_url,
     listen,        // an address and a port, or nothing
     ids,           // of a list: users or items
+    item_percent,  // of a list: an item and a percent
     health_check,  // of a list: each a HealthCheck
     health_group,  // of a list: each a HealthGroup
 };
@@ -85,6 +87,11 @@ struct Field {
 
 /// The value as TOML writes it.
 [[nodiscard]] std::string toml_value(const Field& field, Config config);
+
+/// `shoe=20` of `alerts.stock_low_items`: an item and its own percent. Nothing: not of that form.
+[[nodiscard]] std::optional<std::pair<std::string, unsigned>> item_percent_from(
+    std::string_view text
+);
 
 /// `250ms`, `10s`, `5m`, `24h`, `30d`; zero needs no unit.
 [[nodiscard]] std::optional<milliseconds> duration_from(std::string_view text);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <limits>
 
@@ -101,6 +102,10 @@ bool is_id(const std::string& text) {
     return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, allowed);
 }
 
+bool is_item_percent(const std::string& text) {
+    return item_percent_from(text).has_value();
+}
+
 constexpr std::array<std::string_view, 6> redis_schemes{
     "redis://",
     "rediss://",
@@ -125,6 +130,7 @@ bool follows(TextRule rule, std::string_view text) {
             });
         case TextRule::listen: return text.empty() || Endpoint::from(text).has_value();
         case TextRule::ids:
+        case TextRule::item_percent:
         case TextRule::health_check:
         case TextRule::health_group: break;  // of lists only
     }
@@ -143,6 +149,7 @@ std::string in_quotes(std::string_view text) {
 bool is_part(TextRule rule, const std::string& part) {
     if (!follows(TextRule::not_empty, part)) return false;
     if (rule == TextRule::ids) return is_id(part);
+    if (rule == TextRule::item_percent) return is_item_percent(part);
     if (rule == TextRule::health_check) return HealthCheck::from(part).has_value();
     if (rule == TextRule::health_group) return HealthGroup::from(part).has_value();
     return is_address_or_network(part);
@@ -284,14 +291,15 @@ struct Accepted {
 
     std::string operator()(const std::string*) const {
         switch (field.rule) {
-            case TextRule::any:
-            case TextRule::ids: return "a text without control characters";
+            case TextRule::any: return "a text without control characters";
             case TextRule::not_empty: return "a text that is not empty, without control characters";
             case TextRule::http_url: return "an address that starts with http:// or https://";
             case TextRule::redis_url:
                 return "an address that starts with redis://, redis+sentinel:// or "
                        "redis+cluster://, or these with rediss";
             case TextRule::listen: return "an IP address and a port, like 127.0.0.1:8081, or empty";
+            case TextRule::ids:
+            case TextRule::item_percent:
             case TextRule::health_check:
             case TextRule::health_group: break;  // of lists only
         }
@@ -308,6 +316,8 @@ struct Accepted {
             return "lines of a name and components, like \"checkout store orders-db\"";
         }
         if (field.rule == TextRule::ids) return "ids of 1 to 64 letters, digits, and . _ : -";
+        if (field.rule == TextRule::item_percent)
+            return "items with a percent from 1 to 99, like shoe=20";
         return "IP addresses or networks, like 10.0.0.0/8";
     }
 
@@ -327,6 +337,20 @@ struct Accepted {
 };
 
 }  // namespace
+
+// An item is written as everywhere: 1-64 characters of [A-Za-z0-9._:-].
+std::optional<std::pair<std::string, unsigned>> item_percent_from(std::string_view text) {
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0 || equals > 64) return std::nullopt;
+    const std::string_view item = text.substr(0, equals);
+    const bool plain = std::ranges::all_of(item, [](unsigned char c) {
+        return std::isalnum(c) != 0 ||
+               std::string_view{"._:-"}.find(static_cast<char>(c)) != std::string_view::npos;
+    });
+    const auto percent = integer_from(text.substr(equals + 1));
+    if (!plain || !percent || *percent < 1 || *percent > 99) return std::nullopt;
+    return std::pair{std::string{item}, static_cast<unsigned>(*percent)};
+}
 
 std::optional<milliseconds> duration_from(std::string_view text) {
     if (text == "0") return milliseconds{0};

@@ -98,6 +98,7 @@ Awaitable<Response> post_stock(const Request& request, IoThread& io, App& app) {
          {"quantity", change->quantity},
          {"total", changed.figures.total()},
          {"replayed", changed.replayed},
+         {"request_id", request.id.text()},
          {"trace_id", change->trace_id}}
     );
     response.content_type = json_content_type;

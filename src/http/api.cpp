@@ -4,11 +4,13 @@
 #include "base/assert.hpp"
 #include "http/admin_handler.hpp"
 #include "http/answers.hpp"
+#include "http/alerts_handler.hpp"
 #include "http/breakers_handler.hpp"
 #include "http/dlq_handler.hpp"
 #include "http/health_handler.hpp"
 #include "http/in_flight.hpp"
 #include "http/json.hpp"
+#include "http/log_handler.hpp"
 #include "http/openapi.hpp"
 #include "http/orders_handler.hpp"
 
@@ -171,6 +173,40 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
           .parameters = {},
           .answers = {{200, "Breaker", "As it is now"}}},
          now(reset_breaker, app)},
+        {{.method = "GET",
+          .path = "/api/v1/admin/alerts",
+          .summary = "The alerts that fire now",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "Alerts", "Of the built-in rules; empty where they are off"}}},
+         now(get_alerts, app)},
+        {{.method = "GET",
+          .path = "/api/v1/admin/log-level",
+          .summary = "How much is logged",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {},
+          .answers = {{200, "LogLevel", "As it is now"}}},
+         now(get_log_level, app)},
+        {{.method = "PUT",
+          .path = "/api/v1/admin/log-level",
+          .summary = "Log more or less, until the next change or restart",
+          .admin = true,
+          .request_schema = "LogLevelChange",
+          .parameters = {},
+          .answers = {{200, "LogLevel", "As it is now"}}},
+         now(set_log_level, app),
+         order_max},
+        {{.method = "POST",
+          .path = "/api/v1/admin/log-level",
+          .summary = "The same as PUT",
+          .admin = true,
+          .request_schema = "LogLevelChange",
+          .parameters = {},
+          .answers = {{200, "LogLevel", "As it is now"}}},
+         now(set_log_level, app),
+         order_max},
         {{.method = "GET",
           .path = "/livez",
           .summary = "Liveness: event loops and lanes move",

@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "domain/order.hpp"
 #include "http/admin_token.hpp"
+#include "ports/alert.hpp"
 #include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
 
@@ -80,6 +81,8 @@ struct App {
     std::function<std::vector<std::string>()> troubles{};
     Gate* gate = nullptr;                     ///< null: no user is held to a rate
     InFlightBounds* in_flight = nullptr;      ///< null: calls that wait are not counted
+    /// Of the built-in rules, those that fire; empty: nobody watches.
+    std::function<std::vector<ports::Alert>()> alerts{};
 };
 
 }  // namespace firstcome::http

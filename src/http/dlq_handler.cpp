@@ -126,7 +126,13 @@ Response task_response(const RedriveTask& task, unsigned status) {
 
 /// Who changed what, beside the audit row of the store.
 void note(std::string_view what, std::int64_t number, const Request& request) {
-    log::info(what, {{"id", number}, {"who", admin_name}, {"trace_id", request.trace_id()}});
+    log::info(
+        what,
+        {{"id", number},
+         {"who", admin_name},
+         {"request_id", request.id.text()},
+         {"trace_id", request.trace_id()}}
+    );
 }
 
 struct Listed {

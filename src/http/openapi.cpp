@@ -268,6 +268,37 @@ constexpr std::string_view schemas_text = R"json({
       "breakers": {"type": "array", "items": {"$ref": "#/components/schemas/Breaker"}}
     }
   },
+  "Alert": {
+    "type": "object", "required": ["name", "severity", "labels", "summary", "startsAt"],
+    "properties": {
+      "name": {"enum": ["StockLow", "StockSoldOut", "OrderErrorRateHigh", "OrderLatencyHigh",
+        "DlqGrowing", "DlqStale", "OutboxStalled", "BreakerOpen", "InvariantViolated"]},
+      "severity": {"enum": ["info", "warning", "critical"]},
+      "labels": {"type": "object", "description": "item, name, outbox, instance"},
+      "summary": {"type": "string"},
+      "startsAt": {"type": "string", "format": "date-time"}
+    }
+  },
+  "Alerts": {
+    "type": "object", "required": ["alerts"],
+    "properties": {
+      "alerts": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}}
+    }
+  },
+  "LogLevelChange": {
+    "type": "object", "required": ["level"], "additionalProperties": false,
+    "properties": {
+      "level": {"enum": ["trace", "debug", "info", "warn", "error", "off"]}
+    }
+  },
+  "LogLevel": {
+    "type": "object", "required": ["level", "droppedLines"],
+    "properties": {
+      "level": {"enum": ["trace", "debug", "info", "warn", "error", "off"]},
+      "droppedLines": {"type": "integer", "minimum": 0,
+        "description": "Lines lost since the start because too many waited."}
+    }
+  },
   "Health": {
     "type": "object", "required": ["status"],
     "properties": {

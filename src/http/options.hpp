@@ -1,6 +1,7 @@
 // src/http/options.hpp - what can be set about the engine, with its defaults
 #pragma once
 
+#include "http/access_log.hpp"
 #include "http/answers.hpp"
 #include "http/message.hpp"
 #include "http/request_parser.hpp"
@@ -35,6 +36,7 @@ struct ServerOptions {
     std::size_t connections_max = 10'000;  ///< of all threads; beyond it 503 and close
     Limits limits = {};
     Timeouts timeouts = {};
+    AccessLogOptions access_log = {};
     RenderProblem render_problem = render_engine_problem;
     Gate* gate = nullptr;  ///< outlives the server; null: everybody is let in
     RequestTrace* trace = nullptr;  ///< outlives the server; null: no spans are made

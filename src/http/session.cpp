@@ -406,12 +406,16 @@ void Session::append_pending(Exchange& exchange) {
 void Session::write(
     std::string& out, const Exchange& exchange, const Response& response, base::MonotonicTime now
 ) {
+    const std::size_t before = out.size();
     write_response(out, exchange, response, io_.date_line(now));
     const Request& request = exchange.request;
     const std::size_t route =
         request.route == nullptr ? io_.router().routes().size() : request.route->index;
     io_.figures().count_request(route, response.status, now - request.arrived);
     if (auto* trace = io_.options().trace) trace->end(exchange, response.status, now);
+    if (const auto& access = io_.options().access_log; access.on) {
+        log_access(access, request, response.status, now - request.arrived, out.size() - before);
+    }
 }
 
 base::MonotonicTime Session::reply_deadline() const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -15,6 +16,7 @@ namespace firstcome::log {
 
 enum class Level : std::uint8_t { trace, debug, info, warn, error, off };
 [[nodiscard]] std::string_view name(Level level);
+[[nodiscard]] std::optional<Level> level_from(std::string_view text);
 
 enum class Format : std::uint8_t { automatic, json, text };  // automatic: text on a terminal
 
@@ -46,7 +48,8 @@ private:
     Variant value_;
 };
 
-/// `trace_id`, `span_id` and `request_id` are fields like any other.
+/// `trace_id`, `span_id` and `request_id` come by themselves on a thread that works for a request:
+/// see telemetry::TraceScope.
 struct Field {
     std::string_view key;  ///< snake_case, ours, never a stranger's text
     Value value;
@@ -58,7 +61,8 @@ struct Options {
     Level level = Level::info;
     Format format = Format::automatic;
     int descriptor = 2;                 ///< where lines go
-    std::size_t queue_capacity = 8192;  ///< lines that may wait; beyond it the oldest is dropped
+    std::size_t queue_capacity = 8192;  ///< lines that may wait; beyond it the oldest is dropped,
+                                        ///< which a line of its own tells once a second
     /// Set: takes the lines instead of the descriptor, one call a line, on the log's thread.
     std::function<void(std::string_view)> write{};
 };
@@ -68,11 +72,12 @@ struct Options {
 ///
 /// Thread   main, once between two stops
 void start(Options options);
-/// Writes what waits and ends the thread.
+/// Writes what waits and ends the thread; what nobody reads within a second is given up.
 void stop();
 
 /// Thread   any, at any time
 void set_level(Level level);
+[[nodiscard]] Level level();
 [[nodiscard]] bool enabled(Level level);
 /// Lines lost because too many waited.
 [[nodiscard]] std::uint64_t dropped();

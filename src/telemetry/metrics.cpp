@@ -2,6 +2,7 @@
 #include "telemetry/metrics.hpp"
 
 #include "base/assert.hpp"
+#include "telemetry/alert_families.hpp"
 #include "telemetry/breaker_families.hpp"
 #include "telemetry/delivery_families.hpp"
 #include "telemetry/event_delays.hpp"
@@ -207,6 +208,7 @@ std::string Metrics::scrape() const {
     );
     if (sources_.breakers) add_breaker_families(out, sources_.breakers());
     if (sources_.spans) add_trace_families(out, sources_.spans());
+    if (sources_.alerts) add_alert_families(out, sources_.alerts());
     begin_counter(
         out, "firstcome_log_lines_dropped_total", "Log lines lost because too many waited."
     );

@@ -7,6 +7,7 @@
 #include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
 #include "ports/observer.hpp"
+#include "telemetry/alert_watch.hpp"
 #include "telemetry/counted.hpp"
 #include "telemetry/families.hpp"
 #include "telemetry/recent_orders.hpp"
@@ -31,6 +32,7 @@ struct MetricSources {
     std::function<std::uint64_t()> orders_shed{};              ///< refused before a lane took them
     std::function<HttpStats()> http{};
     std::function<std::vector<ports::BreakerFigures>()> breakers{};
+    std::function<AlertStats()> alerts{};  ///< without outlets and kinds: off
     std::function<ports::Backlog()> backlog{};
     std::function<std::vector<RelayFigures>()> relays{};
     std::function<std::vector<RateLimitCount>()> rate_limits{};  ///< empty: zeros are shown
@@ -75,6 +77,11 @@ public:
 
     /// Thread   any
     void invariant_violated();
+
+    /// Thread   any
+    [[nodiscard]] std::uint64_t invariant_violations() const {
+        return invariant_violations_.load(std::memory_order_relaxed);
+    }
 
     /// The text of /metrics. Reads a few small files of /proc.
     ///

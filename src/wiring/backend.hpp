@@ -97,6 +97,11 @@ public:
     /// How this node's clients are made known to the others; null: it is alone.
     [[nodiscard]] virtual std::unique_ptr<ports::LimitShare> open_limit_share() { return nullptr; }
 
+    /// Whether this node is the one that leads the lane; embedded, it leads them all.
+    ///
+    /// Thread   any, once started
+    [[nodiscard]] virtual bool leads(unsigned lane) const = 0;
+
     /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
     [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;
 

@@ -81,6 +81,8 @@ public:
         return std::make_unique<redis::LimitShare>(redis_, clock_, entropy_);
     }
 
+    [[nodiscard]] bool leads(unsigned lane) const override { return shards_[lane]->leading(); }
+
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override;
 
     void rest() override {}

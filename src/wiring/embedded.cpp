@@ -62,6 +62,8 @@ public:
 
     [[nodiscard]] std::vector<std::string> troubles() const override { return {}; }
 
+    [[nodiscard]] bool leads(unsigned) const override { return true; }
+
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override {
         return events_.drain(deadline);
     }

@@ -17,6 +17,7 @@
 #include "http/server.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
+#include "wiring/alerts.hpp"
 #include "wiring/backend.hpp"
 #include "wiring/measures.hpp"
 #include "wiring/hardening.hpp"
@@ -76,6 +77,9 @@ http::ServerOptions server_options(const config::Config& config) {
     options.timeouts.body = config.server.body_timeout;
     options.timeouts.idle = config.server.idle_timeout;
     options.timeouts.reply = config.server.reply_timeout;
+    options.access_log = {
+        .on = config.log.access == config::AccessLog::on,
+        .sample_percent = config.log.access_sample_percent};
     return options;
 }
 
@@ -150,6 +154,7 @@ private:
     [[nodiscard]] HealthSources health_sources();
     [[nodiscard]] std::expected<void, std::string> open_probes();
     [[nodiscard]] http::App make_app();
+    [[nodiscard]] std::expected<void, std::string> start_alerts();
 
     const config::Config& config_;
     base::SystemClock clock_;
@@ -176,6 +181,9 @@ private:
     std::unique_ptr<app::Watchdog> watchdog_;
     std::unique_ptr<http::Router> probe_router_;
     std::unique_ptr<http::Server> probe_server_;
+    std::unique_ptr<telemetry::AlertWatch> alerts_;  // null: off
+    // What io threads see of it: it is made when they run already.
+    std::atomic<const telemetry::AlertWatch*> alerts_shown_{nullptr};
 };
 
 std::unique_ptr<Backend> Service::make_backend() {
@@ -203,6 +211,7 @@ std::expected<void, std::string> Service::start(const ServeOptions& options) {
         if (auto made = make_demo_item(); !made) return made;
     }
     if (auto opened = open_front(); !opened) return opened;
+    if (auto started = start_alerts(); !started) return started;
     state_.serve();
     return {};
 }
@@ -289,6 +298,11 @@ std::expected<void, std::string> Service::open_front() {
         .orders_shed = [this] { return place_order_->shed_count(); },
         .http = [this] { return http_stats(*server_, *router_); },
         .breakers = [this] { return backend_->breakers().breakers(); },
+        .alerts =
+            [this] {
+                const auto* shown = alerts_shown_.load();
+                return shown != nullptr ? shown->stats() : telemetry::AlertStats{};
+            },
         .backlog = [this] { return backend_->backlog(); },
         .relays = [this] { return relay_figures(backend_->relays()); },
         .drift_between_stores = [this] { return drift_.load(); },
@@ -321,6 +335,24 @@ HealthSources Service::health_sources() {
         .store_fault = [this] { return store_watch_.fault(); },
         .scrape = [this] { return metrics_.scrape(); },
     };
+}
+
+std::expected<void, std::string> Service::start_alerts() {
+    const AlertParts parts{
+        .clock = clock_,
+        .metrics = metrics_,
+        .stock_desk = *stock_desk_,
+        .place_order = *place_order_,
+        .backend = *backend_,
+        .drift = drift_,
+        .port = server_->port(),
+    };
+    auto made = make_alerts(config_, parts);
+    if (!made) return std::unexpected(std::move(made.error()));
+    alerts_ = std::move(*made);
+    if (alerts_) alerts_->start();
+    alerts_shown_.store(alerts_.get());
+    return {};
 }
 
 http::App Service::make_app() {
@@ -365,6 +397,11 @@ http::App Service::make_app() {
         .troubles = [this] { return backend_->troubles(); },
         .gate = &limits_->gate(),
         .in_flight = &limits_->in_flight(),
+        .alerts =
+            [this] {
+                const auto* shown = alerts_shown_.load();
+                return shown != nullptr ? shown->firing() : std::vector<ports::Alert>{};
+            },
     };
 }
 
@@ -404,6 +441,7 @@ app::WatchdogEvents Service::watchdog_events() const {
 int Service::drain() {
     state_.drain();
     notify_stopping("draining");
+    if (alerts_) alerts_->stop();
     server_->begin_drain();
     std::promise<void> never;
     (void)never.get_future().wait_for(config_.shutdown.settle);
@@ -425,6 +463,8 @@ int Service::drain() {
         log::stop();
         std::_Exit(1);
     }
+    alerts_shown_.store(nullptr);
+    alerts_.reset();
     const std::uint64_t events = backend_->drain(drain_by);
     health_->stop();
     if (probe_server_) static_cast<void>(probe_server_->finish(clock_.monotonic()));

@@ -1,5 +1,6 @@
 // tests/config/load_test.cpp - what an operator writes, and what becomes of it
 #include "config/config.hpp"
+#include "config/fields.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 
 namespace firstcome::config {
 namespace {
@@ -96,6 +98,18 @@ TEST(Load, LetsTheLaterSourceWin) {
     EXPECT_EQ(loaded->origins.at("lane.count"), file.path().string() + ":2");
     EXPECT_EQ(loaded->origins.at("lane.batch_size_max"), "FIRSTCOME_LANE_BATCH_SIZE_MAX");
     EXPECT_EQ(loaded->origins.at("read.threads"), "--readers");
+}
+
+TEST(Load, TakesItemsWithAPercentOfTheirOwn) {
+    const auto loaded =
+        load_text("[alerts]\nstock_low_items = [\"shoe=20\", \"a.b:c-1=5\"]\n", "test");
+    ASSERT_TRUE(loaded) << texts(loaded.error()).front();
+    EXPECT_THAT(loaded->config.alerts.stock_low_items, ElementsAre("shoe=20", "a.b:c-1=5"));
+    EXPECT_EQ(item_percent_from("shoe=20"), (std::pair{std::string{"shoe"}, 20U}));
+    for (const char* wrong : {"shoe", "=20", "shoe=", "shoe=0", "shoe=100", "shoe=2%", "sh oe=2"}) {
+        EXPECT_EQ(item_percent_from(wrong), std::nullopt) << wrong;
+        EXPECT_FALSE(load({.set = {std::string{"alerts.stock_low_items="} + wrong}})) << wrong;
+    }
 }
 
 TEST(Load, AcceptsEveryNameOfTheContract) {

@@ -1,6 +1,7 @@
 // tests/telemetry/log_test.cpp - one happening is one line, whatever strangers put into it
 #include "telemetry/log.hpp"
 
+#include "telemetry/current_trace.hpp"
 #include "telemetry/log_line.hpp"
 
 #include <gmock/gmock.h>
@@ -9,7 +10,9 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 namespace firstcome::log {
@@ -210,6 +213,7 @@ TEST_F(Log, DropsAndCountsTheOldestWhenNobodyReads) {
         reader_.lines(),
         ElementsAre(
             HasSubstr("taken"),
+            AllOf(HasSubstr("log lines were dropped"), HasSubstr("\"lines\":6")),
             HasSubstr("\"at\":6"),
             HasSubstr("\"at\":7"),
             HasSubstr("\"at\":8"),
@@ -217,6 +221,49 @@ TEST_F(Log, DropsAndCountsTheOldestWhenNobodyReads) {
         )
     );
     EXPECT_EQ(dropped() - dropped_before, 6U) << "the count outlives the queue";
+}
+
+TEST_F(Log, EndsAlthoughNobodyReads) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    start({.level = Level::info, .descriptor = ends[1]});
+    const std::string long_text(4000, 'x');
+    for (int at = 0; at < 100; ++at) info("line", {{"text", long_text}});
+    stop();
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
+TEST_F(Log, GivesALineTheIdsOfTheRequestItsThreadWorksFor) {
+    const telemetry::CurrentTrace request{
+        .trace = {.trace_high = 0x0af7651916cd43dd, .trace_low = 0x8448eb211c80319c, .span = 7},
+        .request_id = "mine-1"};
+    begin(Level::info);
+    {
+        const telemetry::TraceScope scope{request};
+        info("one", {{"a", 1}});
+        info("two", {{"trace_id", "another"}});
+    }
+    info("three");
+    stop();
+    EXPECT_THAT(
+        reader_.lines(),
+        ElementsAre(
+            EndsWith("\"a\":1,\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\","
+                     "\"span_id\":\"0000000000000007\",\"request_id\":\"mine-1\"}\n"),
+            EndsWith("\"trace_id\":\"another\",\"span_id\":\"0000000000000007\","
+                     "\"request_id\":\"mine-1\"}\n"),
+            Not(HasSubstr("_id"))
+        )
+    );
+}
+
+TEST(Level, HasOneSpelling) {
+    for (const Level level :
+         {Level::trace, Level::debug, Level::info, Level::warn, Level::error, Level::off}) {
+        EXPECT_EQ(level_from(name(level)), level);
+    }
+    EXPECT_EQ(level_from("loud"), std::nullopt);
 }
 
 TEST_F(Log, CanBeStartedAgain) {

@@ -1,0 +1,220 @@
+# tests/e2e/alerts_test.py - Prometheus and Alertmanager see a drop and faults
+import os
+import re
+import time
+import unittest
+
+from alertmanager import Alertmanager, AlertWebhook
+from distributed_test import Distributed
+from harness import EndToEnd, wait_until
+from prometheus import RULES, Prometheus
+from webhook_receiver import Receiver, write_secret
+
+TOLD_MAX_S = 2.0  # from the crossing to Alertmanager
+SEEN_MAX_S = 30.0  # by way of Prometheus
+
+
+class Watched:
+    """What the tests of both modes need: receivers of the built-in alerts, and Prometheus."""
+
+    def start_receivers(self):
+        self.built_in = self.run_program_until_end(Alertmanager(self.scratch))
+        self.webhook = AlertWebhook()
+        self.addCleanup(self.webhook.stop)
+
+    def run_program_until_end(self, program):
+        self.addCleanup(program.kill)
+        return program.start()
+
+    def alerting(self, **more):
+        return {
+            "alerts.enabled": "true", "alerts.alertmanager_url": self.built_in.url,
+            "alerts.webhook_url": self.webhook.url, **more,
+        }
+
+    def start_prometheus(self, *nodes):
+        """With the rules as they are but for how often they are looked at."""
+        with open(RULES, encoding="utf-8") as file:
+            text = re.sub(r"(?m)^(\s+interval:) \d+s$", r"\1 1s", file.read())
+        rules = os.path.join(self.scratch, "rules.yml")
+        with open(rules, "w", encoding="utf-8") as file:
+            file.write(text)
+        self.by_rule = self.run_program_until_end(Alertmanager(self.scratch))
+        targets = [node.address[:2] for node in nodes]
+        self.prometheus = self.run_program_until_end(
+            Prometheus(self.scratch, targets, [rules], self.by_rule.port)
+        )
+
+    def wait_for(self, alertmanager, name, deadline_s=SEEN_MAX_S, **labels):
+        return wait_until(
+            lambda: alertmanager.holds(name, **labels), f"{name} {labels} fires", deadline_s
+        )
+
+    def wait_over(self, alertmanager, name, deadline_s=SEEN_MAX_S):
+        wait_until(lambda: not alertmanager.holds(name), f"{name} is over", deadline_s)
+
+    def shown(self, client):
+        answer = self.expect(client.admin("GET", "/api/v1/admin/alerts"), 200)
+        return sorted(each["name"] for each in answer.json()["alerts"])
+
+
+class Embedded(Watched, EndToEnd):
+    def setUp(self):
+        super().setUp()
+        self.start_receivers()
+
+    def sell(self, client, count, user="u"):
+        for number in range(count):
+            self.expect(client.order(f"{user}{number}", "shoe", 2), 202)
+
+    def test_a_drop_as_prometheus_and_alertmanager_see_it(self):
+        node = self.start_server(self.alerting())
+        self.start_prometheus(node)
+        client = node.client()
+        client.set_stock("shoe", 200)
+        wait_until(lambda: self.prometheus.value("firstcome_stock_ratio"), "the first scrape")
+        self.sell(client, 80)
+        for state, units in (("sold", 160), ("remaining", 40)):
+            series = f'firstcome_stock_units{{item="shoe",state="{state}"}}'
+            wait_until(lambda s=series, u=units: self.prometheus.value(s) == u, f"{state} {units}")
+        rate = 'sum(rate(firstcome_orders_total{outcome="accepted"}[30s]))'
+        self.assertGreater(wait_until(lambda: self.prometheus.value(rate), "a rate"), 0)
+        self.assertEqual(self.built_in.names() + self.by_rule.names() + self.webhook.told(), [])
+
+        self.sell(client, 10)
+        crossed = time.monotonic()
+        (low,) = self.wait_for(self.built_in, "StockLow", TOLD_MAX_S, item="shoe")
+        self.note(f"StockLow {time.monotonic() - crossed:.2f} s after the crossing")
+        self.assertEqual(
+            low["labels"], {"alertname": "StockLow", "severity": "info", "item": "shoe"}
+        )
+        self.assertIn("20 of 200 units of shoe", low["annotations"]["summary"])
+        self.assertEqual(self.shown(client), ["StockLow"])
+        self.wait_for(self.by_rule, "StockLow", item="shoe")
+
+        self.sell(client, 10)
+        self.expect(client.order("late", "shoe"), 409, "sold_out")
+        for alertmanager in (self.built_in, self.by_rule):
+            self.wait_for(alertmanager, "StockSoldOut", item="shoe")
+        self.expect(client.change_stock("shoe", "add", 400), 200)
+        for alertmanager in (self.built_in, self.by_rule):
+            for name in ("StockLow", "StockSoldOut"):
+                self.wait_over(alertmanager, name)
+        wait_until(lambda: len(self.webhook.told()) == 4, "both ends are told")
+        self.assertEqual(sorted(self.webhook.told()), sorted(
+            (status, name, "shoe") for status in ("firing", "resolved")
+            for name in ("StockLow", "StockSoldOut")
+        ), "each once per crossing")
+        self.assertEqual(self.shown(client), [])
+        self.assertNotIn("hush-hush", node.log())
+        client.close()
+
+    def test_a_poison_event_is_told_until_it_is_settled(self):
+        secret_file = os.path.join(self.scratch, "webhook.secret")
+        shop = Receiver(write_secret(secret_file)).start()
+        self.addCleanup(shop.stop)
+        shop.refuse = lambda message: 400 if message.data.get("userId") == "poison" else None
+        node = self.start_server(self.alerting(**{
+            "webhook.url": shop.url, "webhook.secret_file": secret_file,
+            "webhook.allow_private": "true", "dead_letters.backoff": "10ms",
+            "dead_letters.backoff_max": "20ms", "alerts.dead_letter_age": "1s",
+        }))
+        self.start_prometheus(node)
+        client = node.client()
+        client.set_stock("shoe", 100)
+        self.expect(client.order("fine", "shoe"), 202)
+        parked = 'sum(firstcome_dlq_events_total{action="parked"})'
+        wait_until(lambda: self.prometheus.value(parked) == 0, "the counter is seen at zero")
+        self.expect(client.order("poison", "shoe"), 202)
+        for alertmanager in (self.built_in, self.by_rule):
+            self.wait_for(alertmanager, "DlqGrowing")
+        self.wait_for(self.built_in, "DlqStale")
+
+        def settled():
+            page = client.admin("GET", "/api/v1/admin/dlq?status=dead").json()
+            for entry in page["entries"]:
+                path = f"/api/v1/admin/dlq/{entry['id']}/discard"
+                client.admin("POST", path, {"reason": "poison"})
+            totals = client.admin("GET", "/api/v1/admin/stats").json()["dlq"]
+            return totals["depth"] == 0
+
+        wait_until(settled, "nothing is open")
+        for name in ("DlqGrowing", "DlqStale"):
+            self.wait_over(self.built_in, name)
+        client.close()
+
+    def test_a_receiver_that_hangs_slows_nothing_and_is_told_later(self):
+        self.webhook.hangs.set()
+        self.built_in.kill()
+        node = self.start_server(self.alerting(**{"alerts.interval": "100ms"}))
+        client = node.client()
+        client.set_stock("shoe", 200)
+        self.sell(client, 100)
+        slowest = 0.0
+        client.set_stock("hat", 1000)
+        for number in range(300):
+            began = time.monotonic()
+            self.expect(client.order(f"u{number}", "hat"), 202)
+            slowest = max(slowest, time.monotonic() - began)
+        self.note(f"slowest of 300 orders: {slowest * 1000:.1f} ms")
+        self.assertLess(slowest, 1.0, "the receivers' timeouts are seconds")
+        failed = re.compile(
+            r'(?m)^firstcome_alert_notifications_total\{receiver="alertmanager",result="failed"\} '
+            r"[1-9]"
+        )
+        wait_until(lambda: failed.search(client.get("/metrics").body.decode()), "failures count")
+        self.assertIn("alerts cannot be delivered", node.log())
+        self.built_in.start()
+        self.wait_for(self.built_in, "StockSoldOut", item="shoe")
+        client.close()
+        began = time.monotonic()
+        node.stop()
+        self.assertLess(time.monotonic() - began, 5, "a call that hangs does not hold up the end")
+
+
+class Many(Watched, Distributed):
+    def setUp(self):
+        super().setUp()
+        self.start_receivers()
+
+    def test_two_nodes_tell_of_one_item_once_and_of_a_lost_redis_each(self):
+        nodes = self.start_nodes(2, self.alerting(**{
+            "alerts.error_window": "5s", "breaker.open_wait_max": "2s",
+        }))
+        self.start_prometheus(*nodes)
+        self.sells("shoe", 20)
+        clients = [node.client() for node in nodes]
+        for number in range(19):
+            self.expect(clients[number % 2].order(f"u{number}", "shoe"), 202)
+        self.wait_for(self.built_in, "StockLow", TOLD_MAX_S + 0.25, item="shoe")
+        for client in clients:
+            wait_until(lambda c=client: self.shown(c) == ["StockLow"], "both see it")
+        self.assertEqual(len(self.built_in.holds("StockLow")), 1, "one for both nodes")
+        wait_until(self.webhook.told, "the webhook is told")
+        self.assertEqual(self.webhook.told(), [("firing", "StockLow", "shoe")])
+        up = 'count(firstcome_orders_total{outcome="accepted"} > 0)'
+        wait_until(lambda: self.prometheus.value(up) == 2, "both nodes are scraped")
+
+        self.redis.kill()
+
+        def refused():
+            for client in clients:
+                for number in range(10):
+                    self.expect(client.order(f"w{number}", "shoe"), (503, 504))
+            return all(
+                len(self.built_in.holds(name)) == 2 and self.by_rule.holds(name)
+                for name in ("OrderErrorRateHigh", "BreakerOpen")
+            )
+
+        wait_until(refused, "the lost Redis is told by both nodes and by the rules", SEEN_MAX_S)
+        (one, other) = self.built_in.holds("BreakerOpen", name="redis")
+        self.assertNotEqual(one["labels"]["instance"], other["labels"]["instance"])
+        self.redis.start()
+        for name in ("OrderErrorRateHigh", "BreakerOpen"):
+            self.wait_over(self.built_in, name)
+        for client in clients:
+            client.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
