@@ -119,7 +119,7 @@ TEST(DeadLetterDesk, DeliversAnEntryWhenItsTimeHasCome) {
     EXPECT_EQ(world.here.orders.sequences(), (std::vector<domain::Sequence>{1}));
     EXPECT_EQ(world.entry(id).status, DeadLetterStatus::resolved);
     EXPECT_EQ(world.here.desk.count(DeskAction::resolved, Cause::invalid), 1U);
-    world.tick(1h);
+    world.tick(1h + 1s);
     EXPECT_EQ(world.here.orders.calls(), 1U) << "settled";
 }
 
@@ -234,7 +234,7 @@ TEST(DeadLetterDesk, ForgetsWhatWasSettledLongAgoAPieceAtATime) {
     ASSERT_EQ(world.letters.list({}, 10, std::nullopt)->total, 5U) << "delivered, and still seen";
     world.tick(23h);
     EXPECT_EQ(world.letters.list({}, 10, std::nullopt)->total, 5U);
-    world.tick(1h);
+    world.tick(1h + 1s);
     EXPECT_EQ(world.letters.list({}, 10, std::nullopt)->total, 3U);
     world.tick();
     EXPECT_EQ(world.letters.list({}, 10, std::nullopt)->total, 1U) << "the rest at the next ticks";

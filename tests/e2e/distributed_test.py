@@ -612,7 +612,7 @@ class Audit(Distributed):
         client = node.client()
         for item in ("gap", "double", "gone", "counter", "limited", "total"):
             for number in range(4):
-                self.expect(client.order(f"u{number}", item, key=f"k{number}"), 202)
+                self.expect(client.order(f"u{number}", item, key=f"{item}-{number}"), 202)
         client.close()
         self.wait_quiet()
         node.stop()  # else its conservation check would mend what it can

@@ -206,7 +206,11 @@ std::string told(const SqlFailure& failure, std::string_view attempted) {
     } else if (failure.error == SqlError::unavailable) {
         advice = "start the server, or correct host and port in postgres.url";
     }
-    return fmt::format("PostgreSQL: cannot {}: {}; {}", attempted, failure.text, advice);
+    std::string said = failure.text;  // of libpq, sometimes in several lines
+    std::ranges::replace_if(
+        said, [](char c) { return c == '\n' || c == '\t'; }, ' '
+    );
+    return fmt::format("PostgreSQL: cannot {}: {}; {}", attempted, said, advice);
 }
 
 std::expected<void, StartFailure> prepare_database(

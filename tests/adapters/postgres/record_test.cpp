@@ -55,9 +55,9 @@ TEST(PostgresRecord, AMachineThatIsGoneIsLookedForByTheServer) {
     options.idle_session_timeout = 20s;
     postgres::Connection leading{options};
     EXPECT_EQ(leading.read("SHOW tcp_keepalives_idle")->text(0, 0), "2");
-    EXPECT_EQ(leading.read("SHOW tcp_user_timeout")->text(0, 0), "5s");
+    EXPECT_EQ(leading.read("SHOW tcp_user_timeout")->text(0, 0), "5000");
     EXPECT_EQ(leading.read("SHOW idle_session_timeout")->text(0, 0), "20s");
-    EXPECT_NE(any.read("SHOW tcp_user_timeout")->text(0, 0), "5s") << "as the server has it";
+    EXPECT_NE(any.read("SHOW tcp_user_timeout")->text(0, 0), "5000") << "as the server has it";
 }
 
 TEST(LeadOfAShard, IsLostWithTheServerAndTakenAgain) {
