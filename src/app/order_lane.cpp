@@ -7,8 +7,17 @@
 #include <pthread.h>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace firstcome::app {
+
+namespace {
+
+bool is_accepted(const domain::Outcome& outcome) {
+    return std::holds_alternative<domain::Accepted>(outcome);
+}
+
+}  // namespace
 
 OrderLane::OrderLane(
     LaneOptions options,
@@ -146,6 +155,7 @@ void OrderLane::place(base::MonotonicTime started, std::chrono::nanoseconds olde
         .ended = ended,
         .oldest_wait = oldest_wait,
         .size = requests_.size(),
+        .committed = placed_ && std::ranges::any_of(outcomes_, is_accepted),
         .refused = full != full_seen_,
     });
     full_seen_ = full;
