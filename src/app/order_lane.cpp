@@ -13,8 +13,10 @@ namespace firstcome::app {
 
 namespace {
 
-bool is_accepted(const domain::Outcome& outcome) {
-    return std::holds_alternative<domain::Accepted>(outcome);
+/// Made durable just now; a replayed one was before.
+bool is_new(const domain::Outcome& outcome) {
+    const auto* accepted = std::get_if<domain::Accepted>(&outcome);
+    return accepted != nullptr && !accepted->replayed;
 }
 
 }  // namespace
@@ -155,7 +157,7 @@ void OrderLane::place(base::MonotonicTime started, std::chrono::nanoseconds olde
         .ended = ended,
         .oldest_wait = oldest_wait,
         .size = requests_.size(),
-        .committed = placed_ && std::ranges::any_of(outcomes_, is_accepted),
+        .committed = placed_ && std::ranges::any_of(outcomes_, is_new),
         .refused = full != full_seen_,
     });
     full_seen_ = full;
