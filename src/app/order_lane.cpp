@@ -7,8 +7,19 @@
 #include <pthread.h>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace firstcome::app {
+
+namespace {
+
+/// Made durable just now; a replayed one was before.
+bool is_new(const domain::Outcome& outcome) {
+    const auto* accepted = std::get_if<domain::Accepted>(&outcome);
+    return accepted != nullptr && !accepted->replayed;
+}
+
+}  // namespace
 
 OrderLane::OrderLane(
     LaneOptions options,
@@ -148,6 +159,7 @@ base::MonotonicTime OrderLane::place(
         .ended = ended,
         .oldest_wait = oldest_wait,
         .size = requests_.size(),
+        .committed = placed_ && std::ranges::any_of(outcomes_, is_new),
         .refused = full != full_seen_,
     });
     full_seen_ = full;

@@ -41,8 +41,10 @@ void QueueBound::batch_ended(const Batch& batch) {
     recent_orders_ = faded(recent_orders_) + static_cast<std::int64_t>(batch.size) * fractions;
     // The quickest batches are those that cost little beside their commit. In a standing queue
     // there are none, so what is known stays.
-    if (lone_commit_.count() == 0 || took < lone_commit_) lone_commit_ = took;
-    if (!stands_) lone_commit_ += (took - lone_commit_) / creeps;
+    if (batch.committed) {
+        if (lone_commit_.count() == 0 || took < lone_commit_) lone_commit_ = took;
+        if (!stands_) lone_commit_ += (took - lone_commit_) / creeps;
+    }
 
     const bool as_before = stands_ ? batch.refused : batch.oldest_wait <= 2 * budget();
     if (as_before) as_before_at_ = batch.ended;

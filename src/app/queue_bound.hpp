@@ -33,7 +33,8 @@ public:
         base::MonotonicTime ended{};
         std::chrono::nanoseconds oldest_wait{};  ///< of the first in it, until `started`
         std::size_t size = 0;
-        bool refused = false;  ///< somebody was turned away since the batch before
+        bool committed = true;  ///< something was made durable; a batch of refusals costs nothing
+        bool refused = false;   ///< somebody was turned away since the batch before
     };
 
     explicit QueueBound(const Options& options);

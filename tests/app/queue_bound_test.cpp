@@ -176,6 +176,24 @@ TEST(QueueBound, IsAsBeforeSoonAfterTheLoadHasGone) {
     EXPECT_EQ(lane.refused, 0U);
 }
 
+TEST(QueueBound, BatchesOfRefusalsDoNotMakeASlowDiskLookQuick) {
+    QueueBound bound{{.capacity = 8192, .batch_size_max = 1024}};
+    base::MonotonicTime now{1h};
+    for (int at = 0; at < 1000; ++at) {
+        const bool committed = at % 2 == 0;
+        const nanoseconds took = committed ? nanoseconds{50ms} : nanoseconds{20us};
+        bound.batch_ended(
+            {.started = now,
+             .ended = now + took,
+             .oldest_wait = 50ms,
+             .size = 100,
+             .committed = committed}
+        );
+        now += took;
+    }
+    EXPECT_FALSE(bound.stands()) << "who waits for the commit before theirs waits for nobody";
+}
+
 TEST(QueueBound, OneSlowCommitIsNoStandingQueue) {
     QueueBound bound{{.capacity = 8192, .batch_size_max = 1024}};
     base::MonotonicTime now{1h};
