@@ -33,7 +33,7 @@ struct PlaceTimes {
 struct Answer {
     std::uint64_t ticket = 0;  ///< whose answer; the sink gave it out
     Reply reply;
-    PlaceTimes placed;
+    PlaceTimes placed = {};
 };
 
 /// Who waits for answers: one per io thread.

@@ -84,11 +84,11 @@ TEST_F(RequestTraces, AnUnsampledOneLeavesNothingUnlessItFailedOrWasSlow) {
     answer(trace, 409, 3ms);
     EXPECT_THAT(spans_.names(), IsEmpty());
     EXPECT_EQ(trace_of_order(exchange_.request).span, 0U) << "its events tell of no span";
+    exchange_.placed = {};
     answer(trace, 503, 3ms, false);
-    EXPECT_THAT(spans_.names(), ElementsAre("POST /api/v1/orders"));
+    EXPECT_THAT(spans_.names(), ElementsAre("POST /api/v1/orders")) << "it came to no lane";
     EXPECT_TRUE(spans_.all()[0].failed);
     EXPECT_EQ(test::attribute(spans_.all()[0], "error.type"), "503");
-    exchange_.placed = {};
     answer(trace, 202, 1s);
     EXPECT_EQ(spans_.names().size(), 4U) << "slow, with its lane and its commit";
     EXPECT_FALSE(spans_.all()[1].failed);
