@@ -109,7 +109,7 @@ TEST(HealthGroup, IsANameAndAtLeastOneComponent) {
 
 TEST(HealthConfig, TakesListsFromTheFileAndTheEnvironment) {
     const auto file = load_text(
-        "[health]\nchecks = [\n'db tcp 10.0.0.5:5432',\n"
+        "[health]\nchecks = [\n'orders-db tcp 10.0.0.5:5432',\n"
         "'queue metric depth{lane=\"0\",x=\"1\"} < 4000']\ngroups = [\"checkout store db\"]\n",
         "f.toml"
     );

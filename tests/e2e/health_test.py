@@ -158,6 +158,7 @@ class Health(EndToEnd):
         self.note(f"a probe beside a hanging check: {took / 50 * 1000:.2f} ms")
         told = self.wait_for(client, "slow", "DOWN")
         self.assertIn("timed out", told["details"]["reason"])
+        server.stop(4)  # and no stop: it would take longer than that
 
     def order_and_forget(self, server, user):
         """An order whose answer nobody waits for."""

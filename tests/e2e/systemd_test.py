@@ -294,7 +294,7 @@ class LeastPrivilege(EndToEnd):
         key = base64.b64encode(write_secret(webhook_secret)).decode()
         server = self.start_server({
             "log.level": "trace", **self.SECRETS, "webhook.secret_file": webhook_secret,
-            "webhook.allow_private": "true", "health.interval": "100ms",
+            "webhook.allow_private": "true", "health.interval": "100ms", "shutdown.drain": "0s",
         })
         client = server.client()
         client.set_stock("drop", 10)

@@ -1,6 +1,7 @@
 // tests/http/health_handler_test.cpp - what strangers and operators are told, and with which status
 #include "http/health_handler.hpp"
 
+#include "app/health_board.hpp"
 #include "app/health_rules.hpp"
 #include "http/api.hpp"
 #include "tests/app/world.hpp"
