@@ -55,8 +55,10 @@ private:
 void write_to(int descriptor, std::string_view line, const Patience& patience) {
     while (!line.empty()) {
         pollfd writable{.fd = descriptor, .events = POLLOUT, .revents = 0};
-        const int ready = ::poll(&writable, 1, static_cast<int>(look_every.count()));
-        if (patience.is_over()) return;
+        // What still fits is written: a last word is worth more than the many before it.
+        const bool over = patience.is_over();
+        const int ready = ::poll(&writable, 1, over ? 0 : static_cast<int>(look_every.count()));
+        if (ready == 0 && over) return;
         if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
         const auto written = ::write(descriptor, line.data(), std::min(line.size(), chunk_max));
         if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;

@@ -55,7 +55,7 @@ class Alertmanager(Program):
             if datetime.datetime.fromisoformat(each["endsAt"].replace("Z", "+00:00")) > now
         ]
 
-    def holds(self, name, **labels):
+    def holds(self, name, /, **labels):
         """The alerts of this name that have these labels."""
         wanted = {"alertname": name, **labels}.items()
         return [each for each in self.alerts() if wanted <= each["labels"].items()]

@@ -77,11 +77,11 @@ TEST(GenericBody, HasTheShapeOfAlertmanagersWebhook) {
 TEST(SlackBody, IsALineAnAlert) {
     EXPECT_EQ(
         slack_body(two()),
-        R"({"text":"[FIRING] StockLow: 7 of 100 units of shoe are left\n)"
-        R"([RESOLVED] BreakerOpen: The circuit breaker redis is OPEN (shop-1:8080)"})"
+        R"x({"text":"[FIRING] StockLow: 7 of 100 units of shoe are left\n)x"
+        R"x([RESOLVED] BreakerOpen: The circuit breaker redis is OPEN (shop-1:8080)"})x"
     );
-const std::vector<Alert> many(25, two()[0]);
-EXPECT_THAT(slack_body(many), EndsWith(R"(are left\nand 5 more"})"));
+    const std::vector<Alert> many(25, two()[0]);
+    EXPECT_THAT(slack_body(many), EndsWith(R"(are left\nand 5 more"})"));
 }
 
 TEST(AlertBodies, CannotBeBrokenByAStrangersText) {
