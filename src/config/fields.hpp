@@ -35,7 +35,7 @@ using Target = std::variant<
     Choice>;
 
 /// What a text must be, beyond being a text.
-enum class TextRule : std::uint8_t { any, not_empty, http_url, redis_url };
+enum class TextRule : std::uint8_t { any, not_empty, http_url, redis_url, endpoint };
 
 struct Field {
     std::string_view key;  ///< `lane.count`

@@ -9,7 +9,8 @@
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "domain/order.hpp"
-#include "http/admin_token.hpp"
+#include "http/admin_tokens.hpp"
+#include "http/buyer_tokens.hpp"
 #include "ports/breaker_board.hpp"
 
 #include <chrono>
@@ -52,7 +53,7 @@ struct App {
     app::FindOrder& find_order;
     app::StockDesk& stock_desk;
     const base::KeyedHash& hash;
-    const AdminToken& admin_token;
+    const AdminTokens& admin_tokens;
     const app::ServiceState& state;
     app::DeadLetterDesk* dead_letters = nullptr;  ///< null: none are kept
 
@@ -65,6 +66,8 @@ struct App {
     /// Told about a broken invariant, which is also logged.
     std::function<void()> invariant_violated;
     ports::BreakerBoard* breakers = nullptr;  ///< null: nothing is guarded
+    BuyerTokens* buyers = nullptr;            ///< null: auth.mode = none
+    bool admin_certificate_required = false;  ///< beside the token: admin.client_ca_file
 };
 
 }  // namespace firstcome::http

@@ -39,7 +39,8 @@ void append_breaker(std::string& out, const ports::BreakerFigures& breaker) {
 void turn_breaker(
     const Request& request, Response& response, App& app, ports::BreakerCommand command
 ) {
-    if (!require_admin(request, response, app)) return;
+    const auto admin = require_admin(request, response, app, AdminScope::breaker);
+    if (!admin) return;
     const std::string_view wanted = request.parameters[0];
     std::optional<ports::BreakerTurned> turned;
     if (app.breakers != nullptr) turned = app.breakers->turn(wanted, command);
@@ -52,7 +53,7 @@ void turn_breaker(
         "circuit breaker turned by hand",
         {{"breaker", turned->after.name},
          {"command", name(command)},
-         {"who", "admin"},
+         {"who", admin->name},
          {"before", turned->before},
          {"after", turned->after.state},
          {"trace_id", request.trace_id()}}
@@ -64,7 +65,7 @@ void turn_breaker(
 }  // namespace
 
 void get_breakers(const Request& request, Response& response, App& app) {
-    if (!require_admin(request, response, app)) return;
+    if (!require_admin(request, response, app, AdminScope::read)) return;
     response.content_type = json_content_type;
     response.body = R"({"breakers":)";
     append_breakers(response.body, app);

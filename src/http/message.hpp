@@ -77,6 +77,7 @@ struct Request {
     std::string_view fields;         ///< the raw header lines, each ending in CRLF
 
     PeerAddress peer;
+    bool certified = false;         ///< the client has shown a certificate we trust
     base::MonotonicTime arrived{};  ///< when the last byte was read
     domain::TraceContext trace;     ///< of a valid traceparent (span: the caller's), or made here
     RequestId id;

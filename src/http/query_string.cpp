@@ -125,7 +125,9 @@ std::optional<std::string_view> value_of(const Query& query, std::string_view na
     return std::nullopt;
 }
 
-std::expected<ports::OrderQuery, InputErrors> parse_order_query(std::string_view raw) {
+std::expected<ports::OrderQuery, InputErrors> parse_order_query(
+    std::string_view raw, const domain::UserId* buyer
+) {
     static constexpr std::array<std::string_view, 5> allowed{
         "userId", "itemId", "status", "limit", "cursor"};
     const std::expected<Query, InputErrors> query = parse_query(raw, allowed);
@@ -133,7 +135,10 @@ std::expected<ports::OrderQuery, InputErrors> parse_order_query(std::string_view
 
     InputErrors errors;
     ports::OrderQuery wanted;
-    if (!value_of(*query, "userId")) add_error(errors, "userId", InputErrorCode::required);
+    if (buyer != nullptr) wanted.user = *buyer;
+    if (buyer == nullptr && !value_of(*query, "userId")) {
+        add_error(errors, "userId", InputErrorCode::required);
+    }
     const auto user = id_of<domain::UserId>(*query, "userId", errors);
     if (user) wanted.user = *user;
     wanted.item = id_of<domain::ItemId>(*query, "itemId", errors);

@@ -16,6 +16,7 @@
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 #include "wiring/backend.hpp"
+#include "wiring/credentials.hpp"
 
 #include <fmt/format.h>
 
@@ -41,6 +42,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds stuck_after{5};
+constexpr std::chrono::seconds look_at_files_every{2};
 constexpr std::size_t read_queue_capacity = 4096;  // reads that may wait, per reader thread
 constexpr std::string_view demo_item = "demo";
 constexpr domain::Units demo_units = 100;
@@ -102,21 +104,27 @@ telemetry::HttpStats http_stats(const http::Server& server, const http::Router& 
     return stats;
 }
 
-/// The signals that end us, taken by a thread of their own: one drains, a second one stops at once.
+/// What is asked of us from outside: to end (a second time: at once), or to read everything again.
 class Signals {
 public:
     Signals() {
-        ::sigemptyset(&watched_);
-        for (const int each : {SIGTERM, SIGINT}) ::sigaddset(&watched_, each);
+        ::sigemptyset(&ending_);
+        for (const int each : {SIGTERM, SIGINT}) ::sigaddset(&ending_, each);
+        watched_ = ending_;
+        ::sigaddset(&watched_, SIGHUP);
     }
 
-    void wait() {
-        int got = 0;
-        ::sigwait(&watched_, &got);
+    /// The next signal; 0: none came in time.
+    [[nodiscard]] int wait(std::chrono::seconds patience) const {
+        const timespec time{.tv_sec = patience.count(), .tv_nsec = 0};
+        return std::max(0, ::sigtimedwait(&watched_, nullptr, &time));
+    }
+
+    void end(int got) const {
         log::info("stopping", {{"signal", got}});
-        std::thread([watched = watched_] {
+        std::thread([ending = ending_] {
             int second = 0;
-            ::sigwait(&watched, &second);
+            ::sigwait(&ending, &second);
             log::warn("a second signal: stopping at once", {{"signal", second}});
             log::stop();
             std::_Exit(1);
@@ -124,6 +132,7 @@ public:
     }
 
 private:
+    sigset_t ending_{};
     sigset_t watched_{};
 };
 
@@ -132,6 +141,7 @@ class Service {
 public:
     explicit Service(const config::Config& config)
         : config_(config),
+          current_(config),
           api_options_(api_options(config)),
           metrics_(
               config.lane.count,
@@ -142,6 +152,11 @@ public:
 
     [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
     [[nodiscard]] int drain();
+
+    /// Takes the configuration over that is read now, whole, or says why not.
+    void reload(const ReadConfig& read);
+    /// The same of files the configuration in force names, when one of them has changed.
+    void reload_changed_files();
 
     [[nodiscard]] std::string address() const {
         config::Endpoint bound = config_.server.listen;
@@ -158,16 +173,17 @@ private:
     [[nodiscard]] std::vector<std::string> stuck() const;
     [[nodiscard]] http::App make_app();
 
-    const config::Config& config_;
+    const config::Config& config_;  // as at the start
+    config::Config current_;        // the same where a reload changes nothing
     base::SystemClock clock_;
     base::SystemEntropy entropy_;  // main's
+    Credentials credentials_{clock_, entropy_};
     http::ApiOptions api_options_;
     app::ServiceState state_;
     telemetry::Metrics metrics_;
     std::atomic<domain::Units> drift_{0};  // as the last conservation check found it
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
-    std::unique_ptr<http::AdminToken> admin_token_;
     // The lanes' sinks are the server's io threads; so the lanes are drained before it goes.
     std::unique_ptr<http::Router> router_;
     std::unique_ptr<http::Server> server_;
@@ -185,9 +201,7 @@ std::unique_ptr<Backend> Service::make_backend() {
 
 std::expected<void, std::string> Service::start(const ServeOptions& options) {
     if (auto opened = backend_->open(); !opened) return opened;
-    auto token = http::load_or_create_admin_token(config_.admin_token_file(), entropy_);
-    if (!token) return std::unexpected(token.error().text);
-    admin_token_ = std::make_unique<http::AdminToken>(std::move(*token));
+    if (auto opened = credentials_.open(config_); !opened) return opened;
     if (auto opened = open_lanes(); !opened) return opened;
     if (auto started = start_lanes(); !started) return started;
     if (options.demo) {
@@ -281,7 +295,7 @@ http::App Service::make_app() {
         .find_order = *find_order_,
         .stock_desk = *stock_desk_,
         .hash = backend_->hash(),
-        .admin_token = *admin_token_,
+        .admin_tokens = credentials_.admins(),
         .state = state_,
         .dead_letters = backend_->desk(),
         .metrics_text = [this] { return metrics_.scrape(); },
@@ -311,7 +325,38 @@ http::App Service::make_app() {
         .stuck = [this] { return stuck(); },
         .invariant_violated = [this] { metrics_.invariant_violated(); },
         .breakers = &backend_->breakers(),
+        .buyers = credentials_.buyers(),
+        .admin_certificate_required = !config_.admin.client_ca_file.empty(),
     };
+}
+
+// What can fail comes first; then each part that has something reloadable is told, and nothing can
+// go wrong any more.
+void Service::reload(const ReadConfig& read) {
+    const auto refuse = [](const std::string& why) {
+        log::error("configuration not reloaded, all stays as it was", {{"reason", why}});
+    };
+    if (!read) return refuse("there is nothing to read it from");
+    auto next = next_config(current_, read);
+    if (!next) {
+        for (const std::string& why : next.error()) refuse(why);
+        return;
+    }
+    if (auto taken = credentials_.reload(*next); !taken) return refuse(taken.error());
+    const auto changed = config::differences(current_, *next);
+    if (current_.log.level != next->log.level) log::set_level(log_level_of(next->log.level));
+    current_ = std::move(*next);
+    log::info("configuration reloaded", {{"changed", fmt::format("{}", fmt::join(changed, ","))}});
+}
+
+void Service::reload_changed_files() {
+    if (!credentials_.have_changed(current_)) return;
+    if (auto taken = credentials_.reload(current_); !taken) {
+        return log::error(
+            "a credential's file has changed and is not used", {{"reason", taken.error()}}
+        );
+    }
+    log::info("credentials reloaded");
 }
 
 std::vector<std::string> Service::stuck() const {
@@ -413,8 +458,14 @@ int serve(const config::Config& config, const ServeOptions& options) {
             return fail(told.error());
         }
     }
-    Signals signals;
-    signals.wait();
+    const Signals signals;
+    int got = 0;
+    while (got != SIGTERM && got != SIGINT) {
+        got = signals.wait(look_at_files_every);
+        if (got == SIGHUP) service.reload(options.reread);
+        if (got == 0) service.reload_changed_files();
+    }
+    signals.end(got);
     const int exit_code = service.drain();
     log::stop();
     return exit_code;
