@@ -248,6 +248,15 @@ std::vector<Row> dead_letter_rows(App& app) {
 
 }  // namespace
 
+bool is_for_operators(std::string_view path) {
+    return path.starts_with("/api/v1/admin/") || path.starts_with("/actuator") ||
+           path == "/metrics";
+}
+
+bool is_for_probes(std::string_view path) {
+    return path == "/livez" || path == "/readyz" || path == "/startupz" || path == "/openapi.json";
+}
+
 std::vector<Route> api_routes(App& app, OrderEndpoint& orders) {
     std::vector<Row> table = rows(app, orders);
     for (Row& row : dead_letter_rows(app)) table.push_back(std::move(row));

@@ -22,6 +22,10 @@
 #include <string_view>
 #include <vector>
 
+namespace firstcome::app {
+class AuditDesk;  // audit_desk.hpp
+}
+
 namespace firstcome::http {
 
 /// What the last seconds were like; for the stats page.
@@ -67,6 +71,7 @@ struct App {
     std::function<void()> invariant_violated;
     ports::BreakerBoard* breakers = nullptr;  ///< null: nothing is guarded
     BuyerTokens* buyers = nullptr;            ///< null: auth.mode = none
+    app::AuditDesk* audit = nullptr;          ///< null: changes are in the log alone
     bool admin_certificate_required = false;  ///< beside the token: admin.client_ca_file
 };
 

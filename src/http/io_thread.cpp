@@ -3,6 +3,7 @@
 
 #include "base/assert.hpp"
 #include "http/session.hpp"
+#include "http/tls.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -168,7 +169,8 @@ void IoThread::start() {
 
 void IoThread::run() {
     char thread_name[16];
-    std::snprintf(thread_name, sizeof(thread_name), "fc-io-%u", index_);
+    const char* const prefix = options().thread_name.c_str();
+    std::snprintf(thread_name, sizeof(thread_name), "%s-%u", prefix, index_);
     pthread_setname_np(pthread_self(), thread_name);
     context_.run();
     shared_.running.leave();
@@ -423,6 +425,7 @@ void IoThread::admit(Socket socket, const Tcp::endpoint& from) {
     }
     figures_.connections_open.add();
     auto session = std::make_unique<Session>(*this, std::move(socket), peer_of(from));
+    if (options().tls != nullptr) session->secure(*options().tls->get());
     session->index_ = sessions_.size();
     sessions_.push_back(session.get());
     if (leaving_) {
@@ -434,6 +437,8 @@ void IoThread::admit(Socket socket, const Tcp::endpoint& from) {
 
 void IoThread::refuse(Socket& socket) {
     figures_.connections_refused.add();
+    // A handshake only to say no would be what a flood wants.
+    if (options().tls != nullptr) return;
     Exchange& exchange = take_exchange();
     exchange.keep_alive = false;
     exchange.request.id.make(ids_.next());

@@ -12,6 +12,8 @@
 
 namespace firstcome::http {
 
+class TlsSlot;  // tls.hpp
+
 struct Timeouts {
     std::chrono::nanoseconds header = std::chrono::seconds{10};  ///< first byte to end of head
     std::chrono::nanoseconds body = std::chrono::seconds{20};    ///< end of head to end of body
@@ -31,6 +33,8 @@ struct ServerOptions {
     Limits limits = {};
     Timeouts timeouts = {};
     RenderProblem render_problem = render_engine_problem;
+    const TlsSlot* tls = nullptr;  ///< null: plain HTTP; outlives the server
+    std::string thread_name = "fc-io";
 };
 
 }  // namespace firstcome::http

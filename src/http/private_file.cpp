@@ -1,6 +1,8 @@
 // src/http/private_file.cpp - reading a file that holds a secret, or must not be half written
 #include "http/private_file.hpp"
 
+#include "base/assert.hpp"
+
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -17,14 +19,22 @@ std::unexpected<std::string> refuse_errno() {
     );
 }
 
+mode_t forbidden(Readers readers) {
+    switch (readers) {
+        case Readers::owner_only: return S_IRWXG | S_IRWXO;
+        case Readers::owner_and_group: return S_IRWXO;
+        case Readers::anybody: return 0;
+    }
+    FC_UNREACHABLE();
+}
+
 /// Reads from an open descriptor, which stays the caller's.
 std::expected<std::string, std::string> read_open(int input, std::size_t max, Readers readers) {
     struct stat facts {};
 
     if (::fstat(input, &facts) != 0) return refuse_errno();
     if (!S_ISREG(facts.st_mode)) return std::unexpected("is not a file; name a file");
-    const bool is_open = (facts.st_mode & (S_IRWXG | S_IRWXO)) != 0;
-    if (readers == Readers::owner_only && is_open) {
+    if ((facts.st_mode & forbidden(readers)) != 0) {
         return std::unexpected(
             "is open to other users; run chmod 600 on it, and replace its secret if somebody may "
             "have read it"

@@ -10,8 +10,9 @@
 namespace firstcome::http {
 
 enum class Readers : std::uint8_t {
-    owner_only,  // a secret: no permission for group or others
-    anybody,     // public keys
+    owner_only,       // a secret: no permission for group or others
+    owner_and_group,  // a private key, as Debian's group ssl-cert has it
+    anybody,          // public keys
 };
 
 /// The whole file.

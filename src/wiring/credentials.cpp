@@ -24,7 +24,26 @@ std::vector<std::string> files_of(const config::Config& config) {
         config.auth.key_file,
         config.auth.jwks_file,
         config.auth.secret_file,
+        config.server.tls_certificate,
+        config.server.tls_key,
+        config.admin.client_ca_file,
     };
+}
+
+// Where admin routes have a listener of their own, nobody else is asked for a certificate.
+http::ClientCertificate clients_of(const config::Config& config, bool is_admin_listener) {
+    if (config.admin.client_ca_file.empty()) return http::ClientCertificate::none;
+    if (is_admin_listener) return http::ClientCertificate::required;
+    return config.admin.listen.empty() ? http::ClientCertificate::accepted
+                                       : http::ClientCertificate::none;
+}
+
+http::TlsFiles tls_files_of(const config::Config& config, bool is_admin_listener) {
+    return {
+        .certificate = config.server.tls_certificate,
+        .key = config.server.tls_key,
+        .client_ca = config.admin.client_ca_file,
+        .clients = clients_of(config, is_admin_listener)};
 }
 
 }  // namespace
@@ -39,6 +58,8 @@ std::expected<void, std::string> Credentials::open(const config::Config& config)
             rules_of(config), *std::move(fresh->keys), clock_, entropy_
         );
     }
+    if (fresh->tls) tls_ = std::make_unique<http::TlsSlot>(std::move(fresh->tls));
+    if (fresh->admin_tls) admin_tls_ = std::make_unique<http::TlsSlot>(std::move(fresh->admin_tls));
     // The admin token may have been made just now.
     stamps_ = stamps_of(config);
     return {};
@@ -51,6 +72,8 @@ std::expected<void, std::string> Credentials::reload(const config::Config& confi
     if (!fresh) return std::unexpected(std::move(fresh.error()));
     admins_->replace(std::move(fresh->admins));
     if (fresh->keys) buyers_->replace(rules_of(config), *std::move(fresh->keys));
+    if (fresh->tls) tls_->put(std::move(fresh->tls));
+    if (fresh->admin_tls) admin_tls_->put(std::move(fresh->admin_tls));
     return {};
 }
 
@@ -67,6 +90,16 @@ std::expected<Credentials::Fresh, std::string> Credentials::read(const config::C
         auto more = http::load_admin_tokens(config.admin.tokens_file);
         if (!more) return std::unexpected(std::move(more.error().text));
         std::move(more->begin(), more->end(), std::back_inserter(fresh.admins));
+    }
+    if (config.has_tls()) {
+        auto tls = http::TlsContext::load(tls_files_of(config, false));
+        if (!tls) return std::unexpected(std::move(tls.error()));
+        fresh.tls = std::move(*tls);
+    }
+    if (config.has_tls() && !config.admin.listen.empty()) {
+        auto tls = http::TlsContext::load(tls_files_of(config, true));
+        if (!tls) return std::unexpected(std::move(tls.error()));
+        fresh.admin_tls = std::move(*tls);
     }
     if (config.auth.mode != config::AuthMode::jwt) return fresh;
     auto keys = http::load_jwt_keys(

@@ -7,6 +7,7 @@
 #include "config/config.hpp"
 #include "http/admin_tokens.hpp"
 #include "http/buyer_tokens.hpp"
+#include "http/tls.hpp"
 
 #include <array>
 #include <cstdint>
@@ -18,7 +19,7 @@
 
 namespace firstcome::wiring {
 
-/// Admin tokens and buyers' keys, together: a reload takes all of them or none.
+/// Admin tokens, buyers' keys and certificates, together: a reload takes all of them or none.
 ///
 /// Thread   main; what it hands out: any
 class Credentials {
@@ -41,6 +42,12 @@ public:
     /// Null: auth.mode = none.
     [[nodiscard]] http::BuyerTokens* buyers() const { return buyers_.get(); }
 
+    /// Null: plain HTTP.
+    [[nodiscard]] const http::TlsSlot* tls() const { return tls_.get(); }
+
+    /// The same for admin.listen; null: plain HTTP, or it is not set.
+    [[nodiscard]] const http::TlsSlot* admin_tls() const { return admin_tls_.get(); }
+
 private:
     /// Which file a name leads to, as far as one can tell from outside.
     using Stamp = std::array<std::int64_t, 5>;
@@ -48,6 +55,8 @@ private:
     struct Fresh {
         std::vector<http::AdminEntry> admins;
         std::optional<http::JwtKeys> keys;  // auth.mode = jwt
+        std::shared_ptr<http::TlsContext> tls;
+        std::shared_ptr<http::TlsContext> admin_tls;
     };
 
     [[nodiscard]] std::expected<Fresh, std::string> read(const config::Config& config);
@@ -58,6 +67,8 @@ private:
     std::vector<Stamp> stamps_;
     std::unique_ptr<http::AdminTokens> admins_;
     std::unique_ptr<http::BuyerTokens> buyers_;
+    std::unique_ptr<http::TlsSlot> tls_;
+    std::unique_ptr<http::TlsSlot> admin_tls_;
 };
 
 }  // namespace firstcome::wiring

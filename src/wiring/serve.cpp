@@ -82,26 +82,53 @@ http::ApiOptions api_options(const config::Config& config) {
     };
 }
 
-telemetry::HttpStats http_stats(const http::Server& server, const http::Router& router) {
-    const http::ServerFigures figures = server.figures();
-    telemetry::HttpStats stats;
-    for (const auto bound : http::duration_bounds) {
-        stats.bounds_seconds.push_back(std::chrono::duration<double>(bound).count());
+/// admin.listen: one thread is plenty, and buyers do not reach it.
+http::ServerOptions admin_server_options(
+    const config::Config& config, const config::Endpoint& listen
+) {
+    http::ServerOptions options = server_options(config);
+    options.host = listen.host;
+    options.port = listen.port;
+    options.io_threads = 1;
+    options.connections_max = std::min<std::size_t>(config.server.connections_max, 1000);
+    options.thread_name = "fc-admin";
+    return options;
+}
+
+/// The row of the same request on another listener, or a new one.
+telemetry::HttpRequestStats& row_in(
+    telemetry::HttpStats& stats, const std::string& method, const std::string& route, int status
+) {
+    for (telemetry::HttpRequestStats& row : stats.requests) {
+        if (row.method == method && row.route == route && row.status == status) return row;
     }
+    telemetry::HttpRequestStats& row = stats.requests.emplace_back();
+    row.method = method;
+    row.route = route;
+    row.status = status;
+    return row;
+}
+
+void add_http_stats(
+    const http::Server& server, const http::Router& router, telemetry::HttpStats& stats
+) {
+    const http::ServerFigures figures = server.figures();
     for (const http::RequestFigures& each : figures.requests) {
         const bool known = each.route < router.routes().size();
         const http::Route* route = known ? &router.routes()[each.route] : nullptr;
-        telemetry::HttpRequestStats& row = stats.requests.emplace_back();
-        row.method = known ? std::string(http::name(route->method)) : "UNKNOWN";
-        row.route = known ? route->path : "UNKNOWN";
-        row.status = static_cast<int>(each.status);
-        row.sum_seconds = std::chrono::duration<double>(each.duration_sum).count();
-        row.buckets.assign(each.buckets.begin(), each.buckets.end());
+        telemetry::HttpRequestStats& row = row_in(
+            stats,
+            known ? std::string(http::name(route->method)) : "UNKNOWN",
+            known ? route->path : "UNKNOWN",
+            static_cast<int>(each.status)
+        );
+        row.sum_seconds += std::chrono::duration<double>(each.duration_sum).count();
+        row.buckets.resize(each.buckets.size());
+        for (std::size_t i = 0; i < each.buckets.size(); ++i) row.buckets[i] += each.buckets[i];
     }
-    stats.connections_open = figures.connections_open;
-    stats.connections_total = figures.connections_accepted;
-    stats.connections_refused_total = figures.connections_refused;
-    return stats;
+    stats.connections_open += figures.connections_open;
+    stats.connections_total += figures.connections_accepted;
+    stats.connections_refused_total += figures.connections_refused;
 }
 
 /// What is asked of us from outside: to end (a second time: at once), or to read everything again.
@@ -164,12 +191,22 @@ public:
         return bound.text();
     }
 
+    /// Empty: admin routes are with everything else.
+    [[nodiscard]] std::string admin_address() const {
+        auto bound = config::Endpoint::from(config_.admin.listen);
+        if (!bound) return {};
+        bound->port = admin_server_->port();
+        return bound->text();
+    }
+
 private:
     [[nodiscard]] std::unique_ptr<Backend> make_backend();
     [[nodiscard]] std::expected<void, std::string> open_lanes();
     [[nodiscard]] std::expected<void, std::string> start_lanes();
     [[nodiscard]] std::expected<void, std::string> make_demo_item();
     [[nodiscard]] std::expected<void, std::string> open_front();
+    [[nodiscard]] std::expected<void, std::string> open_listeners();
+    [[nodiscard]] telemetry::HttpStats http_stats() const;
     [[nodiscard]] std::vector<std::string> stuck() const;
     [[nodiscard]] http::App make_app();
 
@@ -187,6 +224,8 @@ private:
     // The lanes' sinks are the server's io threads; so the lanes are drained before it goes.
     std::unique_ptr<http::Router> router_;
     std::unique_ptr<http::Server> server_;
+    std::unique_ptr<http::Router> admin_router_;  // both null: no admin.listen
+    std::unique_ptr<http::Server> admin_server_;
     std::vector<std::unique_ptr<app::OrderLane>> lanes_;
     std::unique_ptr<app::PlaceOrder> place_order_;
     std::unique_ptr<app::StockDesk> stock_desk_;
@@ -271,8 +310,6 @@ std::expected<void, std::string> Service::make_demo_item() {
 std::expected<void, std::string> Service::open_front() {
     app_ = std::make_unique<http::App>(make_app());
     place_endpoint_ = std::make_unique<http::PlaceOrderEndpoint>(*app_);
-    router_ = std::make_unique<http::Router>(http::api_routes(*app_, *place_endpoint_));
-    server_ = std::make_unique<http::Server>(server_options(config_), *router_, clock_, entropy_);
     metrics_.attach({
         .stock = [this] { return stock_desk_->all_stock(); },
         .queue_depths =
@@ -282,10 +319,45 @@ std::expected<void, std::string> Service::open_front() {
                 return depths;
             },
         .orders_shed = [this] { return place_order_->shed_count(); },
-        .http = [this] { return http_stats(*server_, *router_); },
+        .http = [this] { return http_stats(); },
         .breakers = [this] { return backend_->breakers().breakers(); },
     });
+    return open_listeners();
+}
+
+std::expected<void, std::string> Service::open_listeners() {
+    auto routes = http::api_routes(*app_, *place_endpoint_);
+    auto operators = routes;
+    const auto admin_listen = config::Endpoint::from(config_.admin.listen);
+    if (admin_listen) {
+        std::erase_if(routes, [](const auto& each) { return http::is_for_operators(each.path); });
+    }
+    http::ServerOptions options = server_options(config_);
+    options.tls = credentials_.tls();
+    router_ = std::make_unique<http::Router>(std::move(routes));
+    server_ = std::make_unique<http::Server>(options, *router_, clock_, entropy_);
+    if (admin_listen) {
+        std::erase_if(operators, [](const auto& each) {
+            return !http::is_for_operators(each.path) && !http::is_for_probes(each.path);
+        });
+        http::ServerOptions admin_options = admin_server_options(config_, *admin_listen);
+        admin_options.tls = credentials_.admin_tls();
+        admin_router_ = std::make_unique<http::Router>(std::move(operators));
+        admin_server_ =
+            std::make_unique<http::Server>(admin_options, *admin_router_, clock_, entropy_);
+        if (auto started = admin_server_->start(); !started) return started;
+    }
     return server_->start();
+}
+
+telemetry::HttpStats Service::http_stats() const {
+    telemetry::HttpStats stats;
+    for (const auto bound : http::duration_bounds) {
+        stats.bounds_seconds.push_back(std::chrono::duration<double>(bound).count());
+    }
+    add_http_stats(*server_, *router_, stats);
+    if (admin_server_ != nullptr) add_http_stats(*admin_server_, *admin_router_, stats);
+    return stats;
 }
 
 http::App Service::make_app() {
@@ -370,6 +442,9 @@ std::vector<std::string> Service::stuck() const {
         const bool late = now - server_->last_beat(thread) > stuck_after;
         if (late) names.push_back(fmt::format("fc-io-{}", thread));
     }
+    if (admin_server_ != nullptr && now - admin_server_->last_beat(0) > stuck_after) {
+        names.emplace_back("fc-admin-0");
+    }
     return names;
 }
 
@@ -378,10 +453,13 @@ std::vector<std::string> Service::stuck() const {
 int Service::drain() {
     state_.drain();
     server_->begin_drain();
+    if (admin_server_ != nullptr) admin_server_->begin_drain();
     std::promise<void> never;
     (void)never.get_future().wait_for(config_.shutdown.settle);
     server_->stop_accepting();
-    const std::size_t cut = server_->finish(clock_.monotonic() + config_.shutdown.in_flight);
+    const auto finish_by = clock_.monotonic() + config_.shutdown.in_flight;
+    std::size_t cut = server_->finish(finish_by);
+    if (admin_server_ != nullptr) cut += admin_server_->finish(finish_by);
     place_order_->drain();
     const auto drain_by = clock_.monotonic() + config_.shutdown.drain;
     auto drained = std::async(std::launch::async, [this] {
@@ -447,7 +525,8 @@ int serve(const config::Config& config, const ServeOptions& options) {
     log::info(
         "listening",
         {{"address", service.address()},
-         {"url", "http://" + service.address()},
+         {"url", (config.has_tls() ? "https://" : "http://") + service.address()},
+         {"admin_address", service.admin_address()},
          {"mode", config.mode == config::Mode::embedded ? "embedded" : "distributed"},
          {"data", config.data.dir},
          {"version", cli::version()}}
