@@ -2,6 +2,7 @@
 #include "http/api.hpp"
 
 #include "http/admin_handler.hpp"
+#include "http/audit_handler.hpp"
 #include "http/breakers_handler.hpp"
 #include "http/dlq_handler.hpp"
 #include "http/health_handler.hpp"
@@ -103,6 +104,14 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
           .parameters = {"itemId"},
           .answers = {{200, "Stats", "Conserved in every answer"}}},
          now(get_stats, app)},
+        {{.method = "GET",
+          .path = "/api/v1/admin/audit",
+          .summary = "Who changed what, newest first",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {"limit", "cursor"},
+          .answers = {{200, "AuditPage", "A page; `nextCursor` leads to the next"}}},
+         later(list_audit, app)},
         {{.method = "GET",
           .path = "/api/v1/admin/audit/conservation",
           .summary = "Does every item's stock add up",

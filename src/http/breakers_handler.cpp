@@ -3,6 +3,7 @@
 
 #include "http/admin_handler.hpp"
 #include "http/answers.hpp"
+#include "http/audit_handler.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "telemetry/log.hpp"
@@ -11,6 +12,7 @@
 
 #include <iterator>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace firstcome::http {
@@ -36,6 +38,10 @@ void append_breaker(std::string& out, const ports::BreakerFigures& breaker) {
     );
 }
 
+std::string state_json(std::string_view state) {
+    return fmt::format(R"({{"state":"{}"}})", state);
+}
+
 void turn_breaker(
     const Request& request, Response& response, App& app, ports::BreakerCommand command
 ) {
@@ -57,6 +63,15 @@ void turn_breaker(
          {"before", turned->before},
          {"after", turned->after.state},
          {"trace_id", request.trace_id()}}
+    );
+    record_change(
+        app,
+        request,
+        *admin,
+        {.what = fmt::format("breaker.{}", name(command)),
+         .subject = turned->after.name,
+         .before = state_json(turned->before),
+         .after = state_json(turned->after.state)}
     );
     response.content_type = json_content_type;
     append_breaker(response.body, turned->after);

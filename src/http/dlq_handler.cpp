@@ -4,12 +4,15 @@
 #include "app/dead_letter_desk.hpp"
 #include "http/admin_handler.hpp"
 #include "http/answers.hpp"
+#include "http/audit_handler.hpp"
 #include "http/await.hpp"
 #include "http/dlq_json.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/query_string.hpp"
 #include "telemetry/log.hpp"
+
+#include <fmt/format.h>
 
 #include <charconv>
 #include <cstdint>
@@ -125,11 +128,28 @@ Response task_response(const RedriveTask& task, unsigned status) {
     return response;
 }
 
-/// Who changed what, beside the audit row of the store.
+/// Who changed what: a line in the log and an entry in the audit.
 void note(
-    std::string_view what, std::int64_t number, const Request& request, const Admin& admin
+    App& app,
+    const Request& request,
+    const Admin& admin,
+    std::int64_t number,
+    std::string_view said,
+    AdminChange change
 ) {
-    log::info(what, {{"id", number}, {"who", admin.name}, {"trace_id", request.trace_id()}});
+    log::info(said, {{"id", number}, {"who", admin.name}, {"trace_id", request.trace_id()}});
+    change.subject = std::to_string(number);
+    record_change(app, request, admin, std::move(change));
+}
+
+std::string status_json(std::string_view status) {
+    return fmt::format(R"({{"status":"{}"}})", status);
+}
+
+std::string task_json(const RedriveTask& task) {
+    std::string json;
+    append_redrive(json, task);
+    return json;
 }
 
 struct Listed {
@@ -238,7 +258,14 @@ Awaitable<Response> retry_dead_letter(const Request& request, IoThread& io, App&
         co_return problem_response(request, *no);
     }
     const DeadLetter& due = **answer;
-    note("a dead letter is tried again", *id, request, *admin);
+    note(
+        app,
+        request,
+        *admin,
+        *id,
+        "a dead letter is tried again",
+        {.what = "dead_letter.retry", .subject = {}, .after = status_json(name(due.status))}
+    );
     co_return entry_response(due, 202);
 }
 
@@ -255,7 +282,17 @@ Awaitable<Response> discard_dead_letter(const Request& request, IoThread& io, Ap
     if (const auto no = problem_in<DeadLetter>(answer, Asks::change, of_entries, request)) {
         co_return problem_response(request, *no);
     }
-    note("a dead letter is given up", wanted->id, request, *admin);
+    note(
+        app,
+        request,
+        *admin,
+        wanted->id,
+        "a dead letter is given up",
+        {.what = "dead_letter.discard",
+         .subject = {},
+         .reason = wanted->reason,
+         .after = status_json(name((*answer)->status))}
+    );
     co_return entry_response(**answer, 202);
 }
 
@@ -276,7 +313,14 @@ Awaitable<Response> post_redrive(const Request& request, IoThread& io, App& app)
         co_return problem_response(request, *no);
     }
     const RedriveTask& task = **answer;
-    note("a redrive begins", task.id, request, *admin);
+    note(
+        app,
+        request,
+        *admin,
+        task.id,
+        "a redrive begins",
+        {.what = "redrive.start", .subject = {}, .after = task_json(task)}
+    );
     response = task_response(task, 202);
     response.add_header("Location", "/api/v1/admin/dlq/redrive/" + std::to_string(task.id));
     co_return response;
@@ -332,7 +376,14 @@ Awaitable<Response> cancel_redrive(const Request& request, IoThread& io, App& ap
         co_return problem_response(request, *no);
     }
     const RedriveTask& task = **answer;
-    note("a redrive is cancelled", *id, request, *admin);
+    note(
+        app,
+        request,
+        *admin,
+        *id,
+        "a redrive is cancelled",
+        {.what = "redrive.cancel", .subject = {}, .after = task_json(task)}
+    );
     co_return task_response(task, 200);
 }
 

@@ -27,7 +27,7 @@ struct RouteDoc {
 };
 
 /// The document as JSON. Schemas: OrderRequest, Order, OrderPage, BatchRequest, BatchAnswer, Count,
-/// Stock, StockChange, Conservation, Breaker, Breakers, Health, Stats, Problem, DeadLetter,
+/// Stock, StockChange, Conservation, AuditPage, Breaker, Breakers, Health, Stats, Problem, DeadLetter,
 /// DeadLetterPage, Discard, Redrive, RedriveTask, RedriveTasks, Cause. Parameters: userId, itemId,
 /// status, limit, cursor, idempotencyKey, deadLetterStatus, cause, consumer; names in braces of a
 /// path are added by themselves.

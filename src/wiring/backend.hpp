@@ -7,6 +7,7 @@
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "config/config.hpp"
+#include "ports/audit_log.hpp"
 #include "ports/breaker_board.hpp"
 #include "ports/order_ledger.hpp"
 #include "ports/order_store.hpp"
@@ -54,6 +55,9 @@ public:
     [[nodiscard]] virtual app::DeadLetterDesk* desk() = 0;
 
     [[nodiscard]] virtual ports::BreakerBoard& breakers() = 0;
+
+    /// Where changes by hand are written down.
+    [[nodiscard]] virtual Result<std::unique_ptr<ports::AuditLog>> open_audit() = 0;
 
     /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
     [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;

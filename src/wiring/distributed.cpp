@@ -1,5 +1,6 @@
 // src/wiring/distributed.cpp - the distributed mode: Redis decides, PostgreSQL is the truth
 #include "adapters/guarded/store.hpp"
+#include "adapters/postgres/audit_log.hpp"
 #include "adapters/postgres/event_outbox.hpp"
 #include "adapters/postgres/migrations.hpp"
 #include "adapters/postgres/store.hpp"
@@ -68,6 +69,10 @@ public:
     [[nodiscard]] app::DeadLetterDesk* desk() override { return events_.desk(); }
 
     [[nodiscard]] ports::BreakerBoard& breakers() override { return breakers_.board(); }
+
+    [[nodiscard]] Result<std::unique_ptr<ports::AuditLog>> open_audit() override {
+        return std::make_unique<postgres::AuditLog>(postgres_options("audit"));
+    }
 
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override;
 

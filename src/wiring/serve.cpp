@@ -1,6 +1,7 @@
 // src/wiring/serve.cpp - builds all objects in order of life, and takes them down again
 #include "wiring/serve.hpp"
 
+#include "app/audit_desk.hpp"
 #include "app/find_order.hpp"
 #include "app/order_lane.hpp"
 #include "app/place_order.hpp"
@@ -131,6 +132,19 @@ void add_http_stats(
     stats.connections_refused_total += figures.connections_refused;
 }
 
+void audit_lost(const ports::AuditEntry& entry) {
+    log::error(
+        "an entry of the audit log could not be written",
+        {{"who", entry.who},
+         {"what", entry.what},
+         {"subject", entry.subject},
+         {"reason", entry.reason},
+         {"before", entry.before},
+         {"after", entry.after},
+         {"trace_id", entry.trace_id}}
+    );
+}
+
 /// What is asked of us from outside: to end (a second time: at once), or to read everything again.
 class Signals {
 public:
@@ -221,6 +235,7 @@ private:
     std::atomic<domain::Units> drift_{0};  // as the last conservation check found it
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
+    std::unique_ptr<app::AuditDesk> audit_;
     // The lanes' sinks are the server's io threads; so the lanes are drained before it goes.
     std::unique_ptr<http::Router> router_;
     std::unique_ptr<http::Server> server_;
@@ -246,6 +261,10 @@ std::expected<void, std::string> Service::start(const ServeOptions& options) {
     if (options.demo) {
         if (auto made = make_demo_item(); !made) return made;
     }
+    auto audit_log = backend_->open_audit();
+    if (!audit_log) return std::unexpected(std::move(audit_log.error()));
+    audit_ = std::make_unique<app::AuditDesk>(std::move(*audit_log), clock_, audit_lost);
+    audit_->start();
     if (auto opened = open_front(); !opened) return opened;
     state_.serve();
     return {};
@@ -398,6 +417,7 @@ http::App Service::make_app() {
         .invariant_violated = [this] { metrics_.invariant_violated(); },
         .breakers = &backend_->breakers(),
         .buyers = credentials_.buyers(),
+        .audit = audit_.get(),
         .admin_certificate_required = !config_.admin.client_ca_file.empty(),
     };
 }
@@ -476,6 +496,7 @@ int Service::drain() {
         std::_Exit(1);
     }
     const std::uint64_t events = backend_->drain(drain_by);
+    audit_->stop();
     find_order_->close_and_drain();
     find_order_.reset();
     backend_->rest();
