@@ -41,7 +41,7 @@ protected:
 
     test::ManualClock clock_;
     test::SeededEntropy entropy_;
-    BuyerTokens buyers_{{.leeway = 0s}, keys(old_secret), clock_, entropy_};
+    BuyerTokens buyers_{JwtRules{{}, {}, 0s}, keys(old_secret), clock_, entropy_};
 };
 
 TEST_F(Buyers, ATokensSignatureIsCheckedOnce) {
@@ -75,7 +75,7 @@ TEST_F(Buyers, OtherKeysMakeEveryTokenProveItselfAgain) {
     const std::string tomorrows = token("u1", 60s, new_secret);
     EXPECT_EQ(ask(yesterdays), "u1");
     EXPECT_EQ(ask(tomorrows), "bad_signature");
-    buyers_.replace({.leeway = 0s}, keys(new_secret));
+    buyers_.replace(JwtRules{{}, {}, 0s}, keys(new_secret));
     EXPECT_EQ(ask(yesterdays), "bad_signature") << "its key is gone";
     EXPECT_EQ(ask(tomorrows), "u1");
 }
@@ -93,7 +93,9 @@ TEST(TokenCache, KeepsAsManyAsItHasRoomForAndGoesOn) {
         cache.keep(hash(n), 1, {.user = user, .expires = now + 1s}, now);
     }
     std::size_t kept = 0;
-    for (std::uint64_t n = 0; n < many; ++n) kept += cache.find(hash(n), 1, now) ? 1 : 0;
+    for (std::uint64_t n = 0; n < many; ++n) {
+        if (cache.find(hash(n), 1, now)) ++kept;
+    }
     EXPECT_GT(kept, TokenCache::tokens_max / 2);
     EXPECT_LE(kept, TokenCache::tokens_max);
     EXPECT_TRUE(cache.find(hash(many - 1), 1, now)) << "the newest is always there";

@@ -116,6 +116,18 @@ TEST(JwtKeys, APemFileThatIsNotOneOfPublicKeysIsRefused) {
     EXPECT_THAT(told(jwt_keys_of_pem(whole.substr(0, 60))), HasSubstr("cannot be read"));
 }
 
+JwtKeyFiles only_pem(std::string file) {
+    return {.pem = std::move(file), .jwks = {}, .secret = {}};
+}
+
+JwtKeyFiles only_jwks(std::string file) {
+    return {.pem = {}, .jwks = std::move(file), .secret = {}};
+}
+
+JwtKeyFiles only_secret(std::string file) {
+    return {.pem = {}, .jwks = {}, .secret = std::move(file)};
+}
+
 class JwtKeyFile : public testing::Test {
 protected:
     std::string write(std::string_view text, std::filesystem::perms mode) {
@@ -133,28 +145,28 @@ protected:
 
 TEST_F(JwtKeyFile, WithASecretMustBeItsOwnersOnly) {
     const std::string secret(32, 's');
-    EXPECT_EQ(told(load_jwt_keys({.secret = write(secret + "\n", owner)})), "1 keys");
+    EXPECT_EQ(told(load_jwt_keys(only_secret(write(secret + "\n", owner)))), "1 keys");
     EXPECT_THAT(
-        told(load_jwt_keys({.secret = write(secret, everybody)})), HasSubstr("chmod 600")
+        told(load_jwt_keys(only_secret(write(secret, everybody)))), HasSubstr("chmod 600")
     );
     const std::string set = set_of(R"({"kty":"oct","k":")" + base64url(secret) + "\"}");
-    EXPECT_EQ(told(load_jwt_keys({.jwks = write(set, owner)})), "1 keys");
-    EXPECT_THAT(told(load_jwt_keys({.jwks = write(set, everybody)})), HasSubstr("chmod 600"));
+    EXPECT_EQ(told(load_jwt_keys(only_jwks(write(set, owner)))), "1 keys");
+    EXPECT_THAT(told(load_jwt_keys(only_jwks(write(set, everybody)))), HasSubstr("chmod 600"));
 }
 
 TEST_F(JwtKeyFile, OfPublicKeysMayBeAnybodys) {
-    EXPECT_EQ(told(load_jwt_keys({.jwks = write(set_of(ed_jwk()), everybody)})), "1 keys");
+    EXPECT_EQ(told(load_jwt_keys(only_jwks(write(set_of(ed_jwk()), everybody)))), "1 keys");
 }
 
 TEST_F(JwtKeyFile, ThatCannotServeIsRefusedWithItsName) {
     const std::string pem = pairs().rsa.public_pem();
-    EXPECT_THAT(told(load_jwt_keys({.secret = write(pem, owner)})), HasSubstr("auth.key_file"));
-    EXPECT_THAT(told(load_jwt_keys({.secret = write("short", owner)})), HasSubstr("32 bytes"));
+    EXPECT_THAT(told(load_jwt_keys(only_secret(write(pem, owner)))), HasSubstr("auth.key_file"));
+    EXPECT_THAT(told(load_jwt_keys(only_secret(write("short", owner)))), HasSubstr("32 bytes"));
     EXPECT_THAT(told(load_jwt_keys({})), HasSubstr("auth.mode = jwt needs"));
     EXPECT_THAT(
-        told(load_jwt_keys({.pem = "/no/such.pem"})), HasSubstr("auth.key_file /no/such.pem")
+        told(load_jwt_keys(only_pem("/no/such.pem"))), HasSubstr("auth.key_file /no/such.pem")
     );
-    EXPECT_THAT(told(load_jwt_keys({.jwks = dir_.path().string()})), HasSubstr("not a file"));
+    EXPECT_THAT(told(load_jwt_keys(only_jwks(dir_.path().string()))), HasSubstr("not a file"));
 }
 
 TEST(Base64Url, HasOneSpellingForEachText) {

@@ -222,7 +222,7 @@ TEST(Jwt, ATokenForSomebodyIsNotForWhoeverHasNoName) {
 
 TEST(Jwt, TellsWhenItEndsLeewayIncluded) {
     const auto verified =
-        verify_jwt(by_secret(valid_claims()), issuer().keys, {.leeway = 10s}, clock_now().wall());
+        verify_jwt(by_secret(valid_claims()), issuer().keys, JwtRules{{}, {}, 10s}, clock_now().wall());
     ASSERT_TRUE(verified);
     EXPECT_EQ(verified->expires, clock_now().wall() + 310s);
 }
