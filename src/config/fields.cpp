@@ -180,7 +180,8 @@ constexpr Field table[] = {
      .doc = "File with the shared secret of HS256, 32 bytes or more, readable by its owner only. "
             "Read again when it changes.",
      .reloadable = true},
-    {FC_FIELD(auth.issuer), .doc = "What a token's iss must be. Empty: anything.",
+    {FC_FIELD(auth.issuer),
+     .doc = "What a token's iss must be. Empty: anything.",
      .reloadable = true},
     {FC_FIELD(auth.audience),
      .doc = "What a token's aud must hold. Empty: tokens with an aud are refused, since they are "

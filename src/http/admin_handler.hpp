@@ -12,10 +12,7 @@ namespace firstcome::http {
 /// Who asks. Nobody: `response` is the answer (401 without a token of ours, 403 when it has not the
 /// scope, or a client certificate is missing).
 [[nodiscard]] std::optional<Admin> require_admin(
-    const Request& request,
-    Response& response,
-    const App& app,
-    AdminScope wanted = AdminScope::all
+    const Request& request, Response& response, const App& app, AdminScope wanted = AdminScope::all
 );
 
 /// POST /api/v1/admin/stock

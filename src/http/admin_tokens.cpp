@@ -118,7 +118,8 @@ std::string_view name(AdminScope scope) {
 }
 
 std::optional<AdminScope> admin_scope_from(std::string_view text) {
-    const auto found = std::ranges::find(admin_scopes, text, [](auto scope) { return name(scope); });
+    const auto found =
+        std::ranges::find(admin_scopes, text, [](auto scope) { return name(scope); });
     if (found == admin_scopes.end()) return std::nullopt;
     return *found;
 }
@@ -162,8 +163,8 @@ std::expected<std::vector<AdminEntry>, TokenError> load_admin_tokens(
     const std::filesystem::path& file
 ) {
     const auto refuse = [&](std::string_view why) {
-        return std::unexpected(TokenError{fmt::format("admin.tokens_file {}: {}", file.string(), why)}
-        );
+        return std::unexpected(TokenError{
+            fmt::format("admin.tokens_file {}: {}", file.string(), why)});
     };
     const auto text = read_whole_file(file, file_size_max, Readers::owner_only);
     if (!text) return refuse(text.error());

@@ -50,9 +50,8 @@ BuyerTokens::BuyerTokens(
     JwtRules rules, JwtKeys keys, const base::Clock& clock, base::Entropy& entropy
 )
     : clock_(clock),
-      rulebook_(std::make_shared<Rulebook>(
-          Rulebook{.rules = std::move(rules), .keys = std::move(keys), .life = 1}
-      )) {
+      rulebook_(std::make_shared<Rulebook>(Rulebook{
+          .rules = std::move(rules), .keys = std::move(keys), .life = 1})) {
     for (std::uint64_t& word : secret_) word = entropy.next();
 }
 
@@ -97,9 +96,8 @@ std::expected<domain::UserId, TokenFault> BuyerTokens::buyer_of(std::string_view
 }
 
 void BuyerTokens::replace(JwtRules rules, JwtKeys keys) {
-    auto next = std::make_shared<Rulebook>(
-        Rulebook{.rules = std::move(rules), .keys = std::move(keys), .life = 0}
-    );
+    auto next = std::make_shared<Rulebook>(Rulebook{
+        .rules = std::move(rules), .keys = std::move(keys), .life = 0});
     const std::lock_guard lock{mutex_};
     next->life = rulebook_->life + 1;
     rulebook_ = std::move(next);

@@ -20,9 +20,9 @@ using Kind = JsonValue::Kind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t members_max = 64;       // of a header or a payload
-constexpr std::size_t text_size_max = 512;    // bytes of what is compared: kid, iss, aud, sub
-constexpr double time_seconds_max = 1e11;     // the year 5138: far from any overflow
+constexpr std::size_t members_max = 64;     // of a header or a payload
+constexpr std::size_t text_size_max = 512;  // bytes of what is compared: kid, iss, aud, sub
+constexpr double time_seconds_max = 1e11;   // the year 5138: far from any overflow
 
 /// The members of one flat JSON object; nested values are skipped, except lists of texts asked for.
 class TokenForm {

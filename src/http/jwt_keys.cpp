@@ -66,16 +66,15 @@ bool key_verifies(
 ) {
     const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{
         EVP_MD_CTX_new(), EVP_MD_CTX_free};
-    const bool holds =
-        context != nullptr &&
-        EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key) == 1 &&
-        EVP_DigestVerify(
-            context.get(),
-            bytes_of(signature),
-            signature.size(),
-            bytes_of(signed_text),
-            signed_text.size()
-        ) == 1;
+    const bool holds = context != nullptr &&
+                       EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key) == 1 &&
+                       EVP_DigestVerify(
+                           context.get(),
+                           bytes_of(signature),
+                           signature.size(),
+                           bytes_of(signed_text),
+                           signed_text.size()
+                       ) == 1;
     // What a stranger's bytes left in this thread's queue is not the next caller's failure.
     ERR_clear_error();
     return holds;

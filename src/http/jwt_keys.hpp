@@ -25,8 +25,8 @@ enum class JwtAlgorithm : std::uint8_t { hs256, rs256, es256, eddsa };
 
 inline constexpr std::size_t jwt_key_file_size_max = std::size_t{1024} * 1024;  ///< bytes
 inline constexpr std::size_t jwt_keys_max = 64;                                 ///< of all files
-inline constexpr std::size_t jwt_secret_size_min = 32;                          ///< bytes; RFC 7518, 3.2
-inline constexpr int jwt_rsa_bits_min = 2048;                                   ///< RFC 7518, 3.3
+inline constexpr std::size_t jwt_secret_size_min = 32;  ///< bytes; RFC 7518, 3.2
+inline constexpr int jwt_rsa_bits_min = 2048;           ///< RFC 7518, 3.3
 
 /// Why no keys could be read; `text` tells an operator which file and what to do.
 struct KeyFileError {

@@ -20,8 +20,8 @@ inline constexpr std::size_t batch_orders_max = 1000;       ///< orders per orde
 
 /// Reads `{userId,itemId,quantity}`; key and trace of the result are left empty.
 ///
-/// With a `buyer`, whom a token names, `userId` may be left out and is then the buyer's; whether one
-/// that is given is the same is for the caller to see.
+/// With a `buyer`, whom a token names, `userId` may be left out and is then the buyer's; whether
+/// one that is given is the same is for the caller to see.
 ///
 /// Units    quantity 1..quantity_max; ids are strings or integers (an integer is its decimal text)
 /// Errors   every mistake found; allocates only when there is one

@@ -635,8 +635,9 @@ void append_problem_headers(std::string& out, const Problem& problem) {
         out += "\r\n";
     }
     if (const auto* refused = std::get_if<BearerRefused>(&problem.members)) {
-        out += "WWW-Authenticate: Bearer realm=\"firstcome\", error=\"invalid_token\", "
-               "error_description=\"";
+        out +=
+            "WWW-Authenticate: Bearer realm=\"firstcome\", error=\"invalid_token\", "
+            "error_description=\"";
         out += refused->description;
         out += "\"\r\n";
     } else {

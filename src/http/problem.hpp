@@ -89,7 +89,7 @@ struct Problem {
 [[nodiscard]] Problem problem(app::Shed why, std::uint64_t chance);
 [[nodiscard]] Problem please_wait(WaitReason why, std::uint64_t chance);
 
-[[nodiscard]] Problem invalid_token(std::string_view sentence);  ///< unauthorized
+[[nodiscard]] Problem invalid_token(std::string_view sentence);      ///< unauthorized
 [[nodiscard]] Problem method_not_allowed(std::string_view allowed);  ///< "GET, POST"
 [[nodiscard]] Problem rate_limited(const RateLimited& limit, std::chrono::seconds retry_after);
 

@@ -1,4 +1,5 @@
-// tests/app/audit_desk_test.cpp - nothing an admin did is forgotten, not even while the store is away
+// tests/app/audit_desk_test.cpp - nothing an admin did is forgotten, not even while the store is
+// away
 #include "app/audit_desk.hpp"
 
 #include "tests/support/manual.hpp"
@@ -56,10 +57,9 @@ protected:
     Store store;
     test::ManualClock clock;
     std::vector<std::string> lost;
-    AuditDesk desk{
-        std::make_unique<TestLog>(store), clock, [this](const ports::AuditEntry& entry) {
-            lost.push_back(entry.what);
-        }};
+    AuditDesk desk{std::make_unique<TestLog>(store), clock, [this](const ports::AuditEntry& entry) {
+                       lost.push_back(entry.what);
+                   }};
 };
 
 TEST_F(Auditing, AnEntryIsWrittenWithTheTimeItWasNoted) {

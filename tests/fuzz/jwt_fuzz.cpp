@@ -60,8 +60,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const auto claims = http::verify_jwt(signed_by_us(text), keys, {}, now);
     if (claims) {
         FC_ASSERT(claims->expires > now);
-        FC_ASSERT(text.find("sub") != std::string_view::npos ||
-                  text.find('\\') != std::string_view::npos);
+        FC_ASSERT(
+            text.find("sub") != std::string_view::npos || text.find('\\') != std::string_view::npos
+        );
     }
     if (const auto decoded = http::base64url_decoded(text)) FC_ASSERT(base64url(*decoded) == text);
     static_cast<void>(http::jwt_keys_of_set(text));

@@ -34,8 +34,10 @@ AdminTokens tokens_of(std::string_view text) {
 TEST(AdminTokens, AreALineEach) {
     EXPECT_EQ(told(""), "0 tokens");
     EXPECT_EQ(told("\n  \n# nobody yet\n"), "0 tokens");
-    EXPECT_EQ(told("ci  read\tread-token-0123456\r\n# a word\nops all " + std::string(ops_digest)),
-              "2 tokens");
+    EXPECT_EQ(
+        told("ci  read\tread-token-0123456\r\n# a word\nops all " + std::string(ops_digest)),
+        "2 tokens"
+    );
     EXPECT_EQ(told("a read 0123456789abcdef\na read 0123456789abcdeg"), "2 tokens")
         << "one name, two tokens: while they change";
 }
@@ -53,9 +55,12 @@ TEST(AdminTokens, AMistakeIsToldWithItsLineAndWithoutTheSecret) {
         {"ops read, 0123456789abcdef", "scopes are"},
         {"ops all secret-short", "at least 16"},
         {"ops all sha256:abc", "64 hex digits"},
-        {"ops all s\xC3\xA4" "cret-0123456789", "visible ASCII"},
+        {"ops all s\xC3\xA4"
+         "cret-0123456789",
+         "visible ASCII"},
         {"ci all first-token-012345", "there already"},
     };
+
     for (const auto& row : rows) {
         const std::string text = "ci read first-token-012345\n" + std::string(row.line);
         EXPECT_THAT(told(text), HasSubstr("line 2: ")) << row.line;
@@ -74,6 +79,7 @@ TEST(AdminTokens, MayDoWhatTheirScopesSayAndNothingElse) {
         "r read read-token-0123456\ns stock stock-token-012345\nd dlq dlq-token-01234567\n"
         "b breaker breaker-token-0123\nm read,stock mixed-token-012345\na all all-token-01234567\n"
     );
+
     const struct {
         const char* token;
         const char* may;  // in the order of admin_scopes
@@ -85,6 +91,7 @@ TEST(AdminTokens, MayDoWhatTheirScopesSayAndNothingElse) {
         {"mixed-token-012345", "11000"},
         {"all-token-01234567", "11111"},
     };
+
     for (const auto& row : rows) {
         std::string may;
         for (const AdminScope scope : admin_scopes) {

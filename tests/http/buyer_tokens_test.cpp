@@ -26,9 +26,8 @@ protected:
     [[nodiscard]] std::string token(
         std::string_view user, std::chrono::seconds life, std::string_view secret = old_secret
     ) const {
-        const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-            clock_.wall().time_since_epoch()
-        );
+        const auto now =
+            std::chrono::duration_cast<std::chrono::seconds>(clock_.wall().time_since_epoch());
         const std::string claims = R"({"sub":")" + std::string(user) + R"(","exp":)" +
                                    std::to_string((now + life).count()) + "}";
         return token_by_secret(secret, R"({"alg":"HS256"})", claims);

@@ -90,6 +90,7 @@ TEST(JwtKeys, OfOtherKindsAndUsesArePassedOver) {
         {"7", "no object", "not a key"},
         {"", "has no key", "an empty set"},
     };
+
     for (const auto& row : rows) {
         EXPECT_THAT(told(jwt_keys_of_set(set_of(row.keys))), HasSubstr(row.told)) << row.why;
     }
@@ -146,9 +147,7 @@ protected:
 TEST_F(JwtKeyFile, WithASecretMustBeItsOwnersOnly) {
     const std::string secret(32, 's');
     EXPECT_EQ(told(load_jwt_keys(only_secret(write(secret + "\n", owner)))), "1 keys");
-    EXPECT_THAT(
-        told(load_jwt_keys(only_secret(write(secret, everybody)))), HasSubstr("chmod 600")
-    );
+    EXPECT_THAT(told(load_jwt_keys(only_secret(write(secret, everybody)))), HasSubstr("chmod 600"));
     const std::string set = set_of(R"({"kty":"oct","k":")" + base64url(secret) + "\"}");
     EXPECT_EQ(told(load_jwt_keys(only_jwks(write(set, owner)))), "1 keys");
     EXPECT_THAT(told(load_jwt_keys(only_jwks(write(set, everybody)))), HasSubstr("chmod 600"));

@@ -70,6 +70,7 @@ TEST(Jwt, ATokenIsRefusedForWhatItsHeaderTriesToArrange) {
     const std::string rsa_pem = issuer().rsa.public_pem();
     const auto ec = [&](std::string_view header) { return token_by(issuer().ec, header, claims); };
     const std::string good = ec(R"({"alg":"ES256"})");
+
     const struct {
         std::string token;
         const char* expect;
@@ -102,7 +103,9 @@ TEST(Jwt, ATokenIsRefusedForWhatItsHeaderTriesToArrange) {
         {ec(R"({"alg":"ES256","crit":[],"b64":false})"), "not_supported", "an empty list of them"},
         {ec(R"({"alg":"ES256","typ":"JWT"})"), "u1", "the usual type"},
         {ec(R"({"alg":"ES256","typ":"at+jwt"})"), "u1", "an access token (RFC 9068)"},
-        {ec(R"({"alg":"ES256","typ":"logout+jwt"})"), "not_supported", "a token for something else"},
+        {ec(R"({"alg":"ES256","typ":"logout+jwt"})"),
+         "not_supported",
+         "a token for something else"},
         {token_by(
              issuer().stranger,
              R"({"alg":"ES256","jku":"https://evil/keys","jwk":{"kty":"EC"},"x5u":"https://evil"})",
@@ -132,6 +135,7 @@ TEST(Jwt, ATokenIsRefusedForWhatItsHeaderTriesToArrange) {
          "malformed",
          "too long, though it would hold"},
     };
+
     for (const auto& row : rows) EXPECT_EQ(outcome(row.token), row.expect) << row.why;
 }
 
@@ -154,6 +158,7 @@ TEST(Jwt, ClaimsAreHeldToTheClockAndTheRules) {
     };
     const std::string_view mine = R"(,"aud":"shop","sub":"u1")";
     const auto with = [&](std::string_view rest) { return claims(rest, now + 60); };
+
     const struct {
         std::string claims;
         const char* expect;
@@ -208,6 +213,7 @@ TEST(Jwt, ClaimsAreHeldToTheClockAndTheRules) {
         {"[1]", "malformed", "no object"},
         {"", "malformed", "nothing"},
     };
+
     for (const auto& row : rows) {
         EXPECT_EQ(outcome(by_secret(row.claims), rules), row.expect) << row.why << row.claims;
     }
@@ -221,8 +227,9 @@ TEST(Jwt, ATokenForSomebodyIsNotForWhoeverHasNoName) {
 }
 
 TEST(Jwt, TellsWhenItEndsLeewayIncluded) {
-    const auto verified =
-        verify_jwt(by_secret(valid_claims()), issuer().keys, JwtRules{{}, {}, 10s}, clock_now().wall());
+    const auto verified = verify_jwt(
+        by_secret(valid_claims()), issuer().keys, JwtRules{{}, {}, 10s}, clock_now().wall()
+    );
     ASSERT_TRUE(verified);
     EXPECT_EQ(verified->expires, clock_now().wall() + 310s);
 }
