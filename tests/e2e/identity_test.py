@@ -211,6 +211,10 @@ ADMIN_ROUTES = {
     ("GET", "/api/v1/admin/dlq/redrive/{task}"): "read",
     ("DELETE", "/api/v1/admin/dlq/redrive/{task}"): "dlq",
 }
+WITH_BODY = {
+    ("POST", "/api/v1/admin/stock"), ("POST", "/api/v1/admin/dlq/{id}/discard"),
+    ("POST", "/api/v1/admin/dlq/redrive"),
+}
 SCOPES = ("read", "stock", "dlq", "breaker", "all")
 
 
@@ -243,9 +247,11 @@ class Admins(EndToEnd):
         for (method, path), needed in ADMIN_ROUTES.items():
             target = path.replace("{name}", "none").replace("{id}", "1").replace("{task}", "1")
 
-            def ask(token):
+            body = "{}" if (method, path) in WITH_BODY else None
+
+            def ask(token, method=method, target=target, body=body):
                 headers = bearer(token) if token else {}
-                return self.client.request(method, target, "{}", headers)
+                return self.client.request(method, target, body, headers)
 
             with self.subTest(route=f"{method} {path}"):
                 self.expect(ask(None), 401, "unauthorized")
