@@ -7,8 +7,9 @@ import tempfile
 import time
 import unittest
 
-from harness import FULL, EndToEnd, Server
+from harness import FULL, EndToEnd, Server, wait_until
 from issuer import Key, base64url, bearer, claims, token_of, unsigned, write_secret
+from stores import Postgres, Redis
 
 SECRET = b"a shared secret of more than 32 bytes"
 GUESSES = 10_000 if FULL else 300
@@ -284,6 +285,100 @@ class Admins(EndToEnd):
         ).launch()
         self.assertEqual(other.wait_exit(), 1)
         self.assertIn("chmod 600", other.log())
+
+
+class AuditTrail:
+    """What both modes must show; `self.clients` are of nodes with one audit log, breaker `name`."""
+
+    def entries(self, client, query=""):
+        answer = client.admin("GET", "/api/v1/admin/audit" + query)
+        return self.expect(answer, 200).json()
+
+    def check_trail(self, clients, breaker):
+        first, last = clients[0], clients[-1]
+        trace = "0af7651916cd43dd8448eb211c80319c"
+        traced = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+        wait_until(lambda: first.change_stock("tv", "set", 10).status == 200, "stock is set")
+        first.change_stock("tv", "add", 5, headers=traced, reason="more came")
+        for client in clients if len(clients) > 1 else clients * 2:
+            turned = client.admin(
+                "POST", f"/api/v1/admin/breakers/{breaker}/open", headers=traced
+            )
+            self.expect(turned, 200)
+            self.expect(client.admin("POST", f"/api/v1/admin/breakers/{breaker}/close"), 200)
+        # A refused change is none.
+        self.expect(first.change_stock("tv", "remove", 99), 409)
+        wanted = 2 + 4
+        page = wait_until(
+            lambda: (lambda page: page if len(page["entries"]) >= wanted else None)(
+                self.entries(last)
+            ), "all are written"
+        )
+        self.assertEqual(len(page["entries"]), wanted)
+        self.assertIsNone(page["nextCursor"])
+        whats = [each["what"] for each in page["entries"]]
+        self.assertEqual(sorted(whats), sorted(
+            ["stock.set", "stock.add", *2 * ["breaker.open"], *2 * ["breaker.close"]]
+        ))
+        times = [each["at"] for each in page["entries"]]
+        self.assertEqual(times, sorted(times, reverse=True), "newest first")
+        added = next(each for each in page["entries"] if each["what"] == "stock.add")
+        self.assertEqual(
+            (added["who"], added["subject"], added["reason"], added["traceId"]),
+            ("admin", "tv", "more came", trace)
+        )
+        self.assertEqual((added["before"]["total"], added["after"]["total"]), (10, 15))
+        opened = next(each for each in page["entries"] if each["what"] == "breaker.open")
+        self.assertEqual(opened["subject"], breaker)
+        self.assertEqual(opened["after"], {"state": "FORCED_OPEN"})
+        self.assertEqual(opened["traceId"], trace)
+        paged, cursor = [], ""
+        while cursor is not None:
+            part = self.entries(first, "?limit=2" + (f"&cursor={cursor}" if cursor else ""))
+            paged += part["entries"]
+            cursor = part["nextCursor"]
+        self.assertEqual(paged, page["entries"])
+        for query in ("?limit=0", "?limit=101", "?cursor=x", "?cursor=1.2", "?cursor=1.2.3.4",
+                      "?cursor=-1.2.3", "?from=1"):
+            answer = last.admin("GET", "/api/v1/admin/audit" + query)
+            self.expect(answer, 400, "validation_failed")
+        return page["entries"]
+
+
+class EmbeddedAudit(AuditTrail, EndToEnd):
+    def test_every_change_is_there_also_after_a_crash(self):
+        server = self.start_server({
+            "webhook.url": "http://127.0.0.1:9/", "webhook.allow_private": "true", "lane.count": 3,
+            "webhook.secret_file": write_secret(
+                os.path.join(self.scratch, "hook"), "whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+            ),
+        })
+        client = server.client()
+        before = self.check_trail([client], "webhook")
+        client.close()
+        server.kill()
+        server.restart()
+        self.assertEqual(self.entries(client)["entries"], before)
+        client.close()
+
+
+class DistributedAudit(AuditTrail, EndToEnd):
+    def test_every_change_is_there_whichever_node_is_asked(self):
+        redis, postgres = Redis(self.scratch).start(), Postgres(self.scratch).start()
+        self.addCleanup(redis.kill)
+        self.addCleanup(postgres.kill)
+        token = write_secret(os.path.join(self.scratch, "admin.token"), "one-admin-token-0123")
+        clients = []
+        for number in range(2):
+            node = self.start_server({
+                "mode": "distributed", "redis.url": f"redis://127.0.0.1:{redis.port}/0",
+                "postgres.url": f"postgresql://firstcome@127.0.0.1:{postgres.port}/postgres",
+                "admin.token_file": token,
+            }, data=os.path.join(self.scratch, f"node-{number}"))
+            node._token = "one-admin-token-0123"
+            clients.append(node.client())
+            self.addCleanup(clients[-1].close)
+        self.check_trail(clients, "redis")
 
 
 if __name__ == "__main__":
