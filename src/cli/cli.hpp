@@ -3,6 +3,7 @@
 
 #include "config/config.hpp"
 
+#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,7 +50,14 @@ struct ConfigFlags {
 
 void add_config_flags(CLI::App& command, ConfigFlags& flags);
 
-/// Reads file, environment and flags. Nothing: every mistake was printed to standard error, and the
+/// Reads file, environment and flags.
+///
+/// Errors   every mistake at once
+[[nodiscard]] std::expected<config::Loaded, config::ConfigErrors> read_config(
+    const ConfigFlags& flags
+);
+
+/// The same. Nothing: every mistake was printed to standard error, and the
 /// exit code is `usage`.
 [[nodiscard]] std::optional<config::Loaded> load_config(const ConfigFlags& flags);
 

@@ -24,7 +24,7 @@ void add_config_flags(CLI::App& command, ConfigFlags& flags) {
         ->type_name("LEVEL");
 }
 
-std::optional<config::Loaded> load_config(const ConfigFlags& flags) {
+std::expected<config::Loaded, config::ConfigErrors> read_config(const ConfigFlags& flags) {
     config::Sources sources{
         .environment = config::environment_of(environ),
         .set = flags.set,
@@ -34,7 +34,11 @@ std::optional<config::Loaded> load_config(const ConfigFlags& flags) {
     if (!flags.data_dir.empty()) sources.flags.push_back({"--data", "data.dir", flags.data_dir});
     if (!flags.log_level.empty())
         sources.flags.push_back({"--log-level", "log.level", flags.log_level});
-    auto loaded = config::load(sources);
+    return config::load(sources);
+}
+
+std::optional<config::Loaded> load_config(const ConfigFlags& flags) {
+    auto loaded = read_config(flags);
     if (loaded) return *std::move(loaded);
     for (const auto& error : loaded.error()) fmt::print(stderr, "firstcome: {}\n", error.text());
     return std::nullopt;

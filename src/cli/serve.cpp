@@ -33,18 +33,6 @@ void block_signals() {
     ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
 }
 
-log::Level level_of(config::LogLevel level) {
-    switch (level) {
-        case config::LogLevel::trace: return log::Level::trace;
-        case config::LogLevel::debug: return log::Level::debug;
-        case config::LogLevel::info: return log::Level::info;
-        case config::LogLevel::warn: return log::Level::warn;
-        case config::LogLevel::error: return log::Level::error;
-        case config::LogLevel::off: return log::Level::off;
-    }
-    FC_UNREACHABLE();
-}
-
 log::Format format_of(config::LogFormat format) {
     switch (format) {
         case config::LogFormat::automatic: return log::Format::automatic;
@@ -66,11 +54,13 @@ int run_serve(const ServeFlags& flags) {
     }
     block_signals();
     log::Options options;
-    options.level = level_of(loaded->config.log.level);
+    options.level = wiring::log_level_of(loaded->config.log.level);
     options.format = format_of(loaded->config.log.format);
     log::start(options);
     if (base::failpoints_armed) log::warn("failpoints are armed: this process is a test's");
-    return wiring::serve(loaded->config, flags.serve);
+    wiring::ServeOptions serve = flags.serve;
+    serve.reread = [&flags] { return read_config(flags.config); };
+    return wiring::serve(loaded->config, serve);
 }
 
 }  // namespace

@@ -131,10 +131,19 @@ struct Config {
 
     struct Auth {
         AuthMode mode = AuthMode::none;
+        std::string key_file;
+        std::string jwks_file;
+        std::string secret_file;
+        std::string issuer;
+        std::string audience;
+        milliseconds leeway{30'000};
     } auth;
 
     struct Admin {
         std::string token_file;  ///< empty: see admin_token_file()
+        std::string tokens_file;
+        std::string client_ca_file;
+        std::string listen;  ///< an Endpoint; empty: with everything else
     } admin;
 
     struct Shutdown {
@@ -311,6 +320,9 @@ struct Loaded {
 /// Why this version must not serve with this configuration: acting as if it had not been said would
 /// break what the operator asked for. Empty: serve.
 [[nodiscard]] std::vector<std::string> refusals(const Config& config);
+
+/// Keys that differ, by name only.
+[[nodiscard]] std::vector<std::string> differences(const Config& now, const Config& next);
 
 /// Keys that differ and need a restart, by name only; empty: `next` may replace `now`.
 [[nodiscard]] std::vector<std::string> restart_needed(const Config& now, const Config& next);

@@ -105,9 +105,12 @@ constexpr Field table[] = {
             "believed. Empty: nobody's; then all clients of a proxy share one rate limit.",
      .reloadable = true},
     {FC_FIELD(server.tls_certificate),
-     .doc = "PEM file with the certificate chain; needs server.tls_key. Empty: plain HTTP. "
-            "This version refuses to serve with it."},
-    {FC_FIELD(server.tls_key), .doc = "PEM file with the certificate's private key."},
+     .doc = "PEM file with the certificate chain; needs server.tls_key. Empty: plain HTTP. Read "
+            "again when it changes; between TLS and plain HTTP only a restart changes.",
+     .reloadable = true},
+    {FC_FIELD(server.tls_key),
+     .doc = "PEM file with the certificate's private key, readable by its owner only.",
+     .reloadable = true},
     {FC_FIELD(server.connections_max),
      .doc = "Open connections at the same time; one more is closed at once and counted.",
      .min = 1,
@@ -235,11 +238,47 @@ constexpr Field table[] = {
     {FC_FIELD(auth.mode),
      .doc =
          "Who a buyer is: the userId of the body, vouched for by a gateway (none), or the token's "
-         "subject (jwt). This version refuses to serve with jwt."},
+         "subject (jwt), which needs at least one of the three files below."},
+    {FC_FIELD(auth.key_file),
+     .doc = "PEM file with public keys or certificates that sign tokens: RSA for RS256, P-256 for "
+            "ES256, Ed25519 for EdDSA. Read again when it changes.",
+     .reloadable = true},
+    {FC_FIELD(auth.jwks_file),
+     .doc = "JSON Web Key Set with such keys, chosen by kid. Read again when it changes.",
+     .reloadable = true},
+    {FC_FIELD(auth.secret_file),
+     .doc = "File with the shared secret of HS256, 32 bytes or more, readable by its owner only. "
+            "Read again when it changes.",
+     .reloadable = true},
+    {FC_FIELD(auth.issuer),
+     .doc = "What a token's iss must be. Empty: anything.",
+     .reloadable = true},
+    {FC_FIELD(auth.audience),
+     .doc = "What a token's aud must hold. Empty: tokens with an aud are refused, since they are "
+            "meant for somebody.",
+     .reloadable = true},
+    {FC_FIELD(auth.leeway),
+     .doc = "By how much the issuer's clock may differ from ours.",
+     .min = 0,
+     .max = 5 * minutes,
+     .reloadable = true},
 
     {FC_FIELD(admin.token_file),
-     .doc = "File with the admin API's bearer token. Empty: admin.token in data.dir, made at the "
-            "first start."},
+     .doc = "File with the admin API's bearer token, which may do everything. Empty: admin.token "
+            "in data.dir, made at the first start. Read again when it changes.",
+     .reloadable = true},
+    {FC_FIELD(admin.tokens_file),
+     .doc = "File with more admin tokens, a line each: name, scopes (read, stock, dlq, breaker, "
+            "all; commas between), and the token or sha256: and its digest in hex. Readable by its "
+            "owner only. Read again when it changes.",
+     .reloadable = true},
+    {FC_FIELD(admin.client_ca_file),
+     .doc = "PEM file with the authorities of client certificates: admin routes then need one "
+            "beside the token. Needs server.tls_certificate. Empty: no client is asked for one."},
+    {FC_FIELD(admin.listen),
+     .doc = "Address and port of admin routes, metrics and /actuator alone; server.listen then "
+            "answers 404 for them. Empty: they are served with everything else.",
+     .rule = TextRule::listen},
 
     {FC_FIELD(shutdown.settle),
      .doc = "After SIGTERM: how long requests are still taken while /readyz already says no, for "

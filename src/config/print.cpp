@@ -80,9 +80,7 @@ std::string reference() {
                    ));
                }
                if (field.reloadable)
-                   out += comment(
-                       "Read at start; a reload while serving (SIGHUP) is not in this version."
-                   );
+                   out += comment("May change while serving: a SIGHUP has the file read again.");
                out += comment("Accepted: " + accepted(field) + ".");
                out += comment("Environment: " + environment_name(field.key));
                const std::string_view name = name_of(field.key);
@@ -100,6 +98,13 @@ std::vector<std::string> warnings(const Config& config) {
         ));
     }
     out.insert(out.end(), config.not_followed.begin(), config.not_followed.end());
+    const auto admin = Endpoint::from(config.admin.listen);
+    if (admin && !admin->is_loopback() && !config.has_tls()) {
+        out.push_back(fmt::format(
+            "Admin routes on {} without TLS: the admin token can be read on the way.",
+            config.admin.listen
+        ));
+    }
     for (const Field& field : fields()) {
         if (field.comes_with.empty() || is_default(field, config)) continue;
         out.push_back(fmt::format(
@@ -111,16 +116,27 @@ std::vector<std::string> warnings(const Config& config) {
 
 std::vector<std::string> refusals(const Config& config) {
     std::vector<std::string> out;
-    if (config.auth.mode == AuthMode::jwt) {
+    const bool has_keys = !config.auth.key_file.empty() || !config.auth.jwks_file.empty() ||
+                          !config.auth.secret_file.empty();
+    if (config.auth.mode == AuthMode::jwt && !has_keys) {
         out.emplace_back(
-            "auth.mode = jwt is not in this version: anybody could order in anybody's name."
+            "auth.mode = jwt needs auth.key_file, auth.jwks_file or auth.secret_file: without a "
+            "key no token could be believed."
         );
     }
-    if (config.has_tls()) {
+    if (!config.admin.client_ca_file.empty() && !config.has_tls()) {
         out.emplace_back(
-            "server.tls_certificate is not in this version: put a proxy that speaks TLS in front,"
-            " and leave it empty. Serving plain HTTP instead would break what you asked for."
+            "admin.client_ca_file needs server.tls_certificate and server.tls_key: without TLS "
+            "no client can show a certificate."
         );
+    }
+    return out;
+}
+
+std::vector<std::string> differences(const Config& now, const Config& next) {
+    std::vector<std::string> out;
+    for (const Field& field : fields()) {
+        if (toml_value(field, now) != toml_value(field, next)) out.emplace_back(field.key);
     }
     return out;
 }
@@ -131,6 +147,7 @@ std::vector<std::string> restart_needed(const Config& now, const Config& next) {
         if (field.reloadable || toml_value(field, now) == toml_value(field, next)) continue;
         out.emplace_back(field.key);
     }
+    if (now.has_tls() != next.has_tls()) out.emplace_back("server.tls_certificate");
     return out;
 }
 

@@ -1,6 +1,7 @@
 // src/http/admin_handler.cpp - what a sale manager asks: stock, figures, do they add up
 #include "http/admin_handler.hpp"
 
+#include "base/assert.hpp"
 #include "http/answers.hpp"
 #include "http/await.hpp"
 #include "http/backlog_json.hpp"
@@ -26,21 +27,28 @@ namespace firstcome::http {
 
 namespace {
 
-constexpr std::string_view admin_name = "admin";
+// Keys of changes count for all admins together, so that a token may change between two tries.
+constexpr std::string_view key_scope = "admin";
+constexpr std::string_view no_certificate =
+    "Admin routes need a client certificate here, beside the token.";
+constexpr std::string_view other_scope =
+    "This admin token has another scope; use one that may do this.";
 
-std::expected<domain::StockChange, Problem> change_of(const Request& request, const App& app) {
+std::expected<domain::StockChange, Problem> change_of(
+    const Request& request, const App& app, const Admin& admin
+) {
     if (!is_json(request.content_type)) {
         return std::unexpected(problem(ProblemCode::unsupported_media_type));
     }
     auto change = parse_stock_change(request.body);
     if (!change) return std::unexpected(problem(std::move(change.error())));
-    change->who = admin_name;
+    change->who = admin.name;
     change->trace_id = request.trace_id();
     if (request.idempotency_key_count > 0) {
         const auto key =
             parse_idempotency_key(request.idempotency_key, request.idempotency_key_count);
         if (!key) return std::unexpected(problem(key.error()));
-        change->key = app.hash.hash128(admin_name, *key);
+        change->key = app.hash.hash128(key_scope, *key);
     }
     return *change;
 }
@@ -66,17 +74,30 @@ void append_stats_item(std::string& out, const domain::StockFigures& figures) {
 
 }  // namespace
 
-bool require_admin(const Request& request, Response& response, const App& app) {
-    const auto presented = bearer_token(request.authorization);
-    if (presented && app.admin_token.matches(*presented)) return true;
-    answer_problem(request, problem(ProblemCode::unauthorized), response);
-    return false;
+std::optional<Admin> require_admin(
+    const Request& request, Response& response, const App& app, AdminScope wanted
+) {
+    const auto refuse = [&](ProblemCode why, std::string_view detail = {}) {
+        answer_problem(request, problem(why, detail), response);
+        return std::nullopt;
+    };
+    if (app.admin_certificate_required && !request.certified) {
+        return refuse(ProblemCode::forbidden, no_certificate);
+    }
+    auto admin = app.admin_tokens.find(bearer_token(request.authorization), wanted);
+    if (admin) return std::move(*admin);
+    switch (admin.error()) {
+        case AdminFault::unknown: return refuse(ProblemCode::unauthorized);
+        case AdminFault::not_scoped: return refuse(ProblemCode::forbidden, other_scope);
+    }
+    FC_UNREACHABLE();
 }
 
 Awaitable<Response> post_stock(const Request& request, IoThread& io, App& app) {
     Response response;
-    if (!require_admin(request, response, app)) co_return response;
-    auto change = change_of(request, app);
+    const auto admin = require_admin(request, response, app, AdminScope::stock);
+    if (!admin) co_return response;
+    auto change = change_of(request, app, *admin);
     if (!change) co_return problem_response(request, change.error());
 
     auto ask = [&app, change = *change](std::move_only_function<void(app::StockReply)> done) {
@@ -99,6 +120,7 @@ Awaitable<Response> post_stock(const Request& request, IoThread& io, App& app) {
          {"total", changed.figures.total()},
          {"replayed", changed.replayed},
          {"request_id", request.id.text()},
+         {"who", change->who},
          {"trace_id", change->trace_id}}
     );
     response.content_type = json_content_type;
@@ -108,7 +130,7 @@ Awaitable<Response> post_stock(const Request& request, IoThread& io, App& app) {
 }
 
 void get_stats(const Request& request, Response& response, App& app) {
-    if (!require_admin(request, response, app)) return;
+    if (!require_admin(request, response, app, AdminScope::read)) return;
     const auto wanted = parse_item_query(request.query);
     if (!wanted) return answer_problem(request, problem(wanted.error()), response);
     auto items = app.stock_desk.all_stock();
@@ -165,7 +187,7 @@ void get_stats(const Request& request, Response& response, App& app) {
 }
 
 void get_conservation(const Request& request, Response& response, App& app) {
-    if (!require_admin(request, response, app)) return;
+    if (!require_admin(request, response, app, AdminScope::read)) return;
     const auto items = app.stock_desk.all_stock();
     const bool holds =
         std::ranges::all_of(items, [](const auto& figures) { return figures.drift() == 0; });

@@ -5,10 +5,15 @@
 #include "http/io_thread.hpp"
 #include "http/message.hpp"
 
+#include <optional>
+
 namespace firstcome::http {
 
-/// Answers 401 and returns false unless the request carries the admin token.
-[[nodiscard]] bool require_admin(const Request& request, Response& response, const App& app);
+/// Who asks. Nobody: `response` is the answer (401 without a token of ours, 403 when it has not the
+/// scope, or a client certificate is missing).
+[[nodiscard]] std::optional<Admin> require_admin(
+    const Request& request, Response& response, const App& app, AdminScope wanted = AdminScope::all
+);
 
 /// POST /api/v1/admin/stock
 Awaitable<Response> post_stock(const Request& request, IoThread& io, App& app);

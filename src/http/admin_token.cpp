@@ -45,8 +45,8 @@ bool is_visible(char c) {
     return c >= 0x21 && c <= 0x7E;
 }
 
-bool is_token(std::string_view text) {
-    return !text.empty() && text.size() <= admin_token_size_max &&
+bool is_token(std::string_view text, std::size_t size_max = admin_token_size_max) {
+    return !text.empty() && text.size() <= size_max &&
            std::all_of(text.begin(), text.end(), is_visible);
 }
 
@@ -162,7 +162,7 @@ std::optional<std::string_view> bearer_token(std::string_view authorization) {
     std::string_view token = authorization.substr(scheme.size());
     while (!token.empty() && token.front() == ' ') token.remove_prefix(1);
     while (!token.empty() && token.back() == ' ') token.remove_suffix(1);
-    if (!is_token(token)) return std::nullopt;
+    if (!is_token(token, bearer_token_size_max)) return std::nullopt;
     return token;
 }
 

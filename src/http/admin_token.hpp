@@ -36,6 +36,8 @@ private:
 
 inline constexpr std::size_t admin_token_size_max = 4096;  ///< bytes of the file
 
+inline constexpr std::size_t bearer_token_size_max = std::size_t{16} * 1024;  ///< bytes
+
 /// The token inside `Authorization: Bearer <token>`; nothing for another scheme or none.
 ///
 /// Source   RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110)

@@ -5,6 +5,7 @@
 #include "http/admin_handler.hpp"
 #include "http/answers.hpp"
 #include "http/alerts_handler.hpp"
+#include "http/audit_handler.hpp"
 #include "http/breakers_handler.hpp"
 #include "http/dlq_handler.hpp"
 #include "http/health_handler.hpp"
@@ -133,6 +134,14 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
           .parameters = {"itemId"},
           .answers = {{200, "Stats", "Conserved in every answer"}}},
          now(get_stats, app)},
+        {{.method = "GET",
+          .path = "/api/v1/admin/audit",
+          .summary = "Who changed what, newest first",
+          .admin = true,
+          .request_schema = {},
+          .parameters = {"limit", "cursor"},
+          .answers = {{200, "AuditPage", "A page; `nextCursor` leads to the next"}}},
+         later(list_audit, app)},
         {{.method = "GET",
           .path = "/api/v1/admin/audit/conservation",
           .summary = "Does every item's stock add up",
@@ -331,6 +340,15 @@ std::vector<Row> dead_letter_rows(App& app) {
 }
 
 }  // namespace
+
+bool is_for_operators(std::string_view path) {
+    return path.starts_with("/api/v1/admin/") || path.starts_with("/actuator") ||
+           path == "/metrics";
+}
+
+bool is_for_probes(std::string_view path) {
+    return path == "/livez" || path == "/readyz" || path == "/startupz" || path == "/openapi.json";
+}
 
 std::vector<Route> api_routes(App& app, OrderEndpoint& orders) {
     std::vector<Row> table = rows(app, orders);

@@ -4,6 +4,7 @@
 #include "http/app.hpp"
 #include "http/routes.hpp"
 
+#include <string_view>
 #include <vector>
 
 namespace firstcome::http {
@@ -12,5 +13,11 @@ namespace firstcome::http {
 ///
 /// Thread   main; `app` and `orders` outlive the routes
 [[nodiscard]] std::vector<Route> api_routes(App& app, OrderEndpoint& orders);
+
+/// Whether a route is for operators: with admin.listen it is served there and nowhere else.
+[[nodiscard]] bool is_for_operators(std::string_view path);
+
+/// Whether a route is for whoever watches over the process; served on both listeners.
+[[nodiscard]] bool is_for_probes(std::string_view path);
 
 }  // namespace firstcome::http

@@ -9,7 +9,8 @@
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "domain/order.hpp"
-#include "http/admin_token.hpp"
+#include "http/admin_tokens.hpp"
+#include "http/buyer_tokens.hpp"
 #include "ports/alert.hpp"
 #include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
@@ -24,8 +25,9 @@
 #include <vector>
 
 namespace firstcome::app {
-class HealthBoard;
-}
+class AuditDesk;    // audit_desk.hpp
+class HealthBoard;  // health_board.hpp
+}  // namespace firstcome::app
 
 namespace firstcome::http {
 
@@ -61,7 +63,7 @@ struct App {
     app::FindOrder& find_order;
     app::StockDesk& stock_desk;
     const base::KeyedHash& hash;
-    const AdminToken& admin_token;
+    const AdminTokens& admin_tokens;
     const app::ServiceState& state;
     app::DeadLetterDesk* dead_letters = nullptr;  ///< null: none are kept
 
@@ -83,6 +85,9 @@ struct App {
     InFlightBounds* in_flight = nullptr;      ///< null: calls that wait are not counted
     /// Of the built-in rules, those that fire; empty: nobody watches.
     std::function<std::vector<ports::Alert>()> alerts{};
+    BuyerTokens* buyers = nullptr;            ///< null: auth.mode = none
+    app::AuditDesk* audit = nullptr;          ///< null: changes are in the log alone
+    bool admin_certificate_required = false;  ///< beside the token: admin.client_ca_file
 };
 
 }  // namespace firstcome::http

@@ -3,6 +3,7 @@
 
 #include "http/admin_handler.hpp"
 #include "http/answers.hpp"
+#include "http/audit_handler.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "telemetry/log.hpp"
@@ -11,6 +12,7 @@
 
 #include <iterator>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace firstcome::http {
@@ -36,10 +38,15 @@ void append_breaker(std::string& out, const ports::BreakerFigures& breaker) {
     );
 }
 
+std::string state_json(std::string_view state) {
+    return fmt::format(R"({{"state":"{}"}})", state);
+}
+
 void turn_breaker(
     const Request& request, Response& response, App& app, ports::BreakerCommand command
 ) {
-    if (!require_admin(request, response, app)) return;
+    const auto admin = require_admin(request, response, app, AdminScope::breaker);
+    if (!admin) return;
     const std::string_view wanted = request.parameters[0];
     std::optional<ports::BreakerTurned> turned;
     if (app.breakers != nullptr) turned = app.breakers->turn(wanted, command);
@@ -52,10 +59,19 @@ void turn_breaker(
         "circuit breaker turned by hand",
         {{"breaker", turned->after.name},
          {"command", name(command)},
-         {"who", "admin"},
+         {"who", admin->name},
          {"before", turned->before},
          {"after", turned->after.state},
          {"trace_id", request.trace_id()}}
+    );
+    record_change(
+        app,
+        request,
+        *admin,
+        {.what = fmt::format("breaker.{}", name(command)),
+         .subject = turned->after.name,
+         .before = state_json(turned->before),
+         .after = state_json(turned->after.state)}
     );
     response.content_type = json_content_type;
     append_breaker(response.body, turned->after);
@@ -64,7 +80,7 @@ void turn_breaker(
 }  // namespace
 
 void get_breakers(const Request& request, Response& response, App& app) {
-    if (!require_admin(request, response, app)) return;
+    if (!require_admin(request, response, app, AdminScope::read)) return;
     response.content_type = json_content_type;
     response.body = R"({"breakers":)";
     append_breakers(response.body, app);

@@ -4,12 +4,15 @@
 #include "app/dead_letter_desk.hpp"
 #include "http/admin_handler.hpp"
 #include "http/answers.hpp"
+#include "http/audit_handler.hpp"
 #include "http/await.hpp"
 #include "http/dlq_json.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/query_string.hpp"
 #include "telemetry/log.hpp"
+
+#include <fmt/format.h>
 
 #include <charconv>
 #include <cstdint>
@@ -34,7 +37,6 @@ using ports::RedriveTask;
 template <typename T>
 using Result = ports::DeadLetters::Result<T>;
 
-constexpr std::string_view admin_name = "admin";
 constexpr std::string_view nothing_kept =
     "Dead letters are kept only with a webhook (`webhook.url`) or in distributed mode.";
 
@@ -50,12 +52,14 @@ constexpr Words of_entries{};
 constexpr Words of_tasks{
     .not_found = ProblemCode::redrive_not_found, .in_the_way = ProblemCode::redrive_ended};
 
-/// Answers and returns false unless the request may be worked on.
-bool admit(const Request& request, Response& response, const App& app) {
-    if (!require_admin(request, response, app)) return false;
-    if (app.dead_letters != nullptr) return true;
+/// Answers and returns nobody unless the request may be worked on.
+std::optional<Admin> admit(
+    const Request& request, Response& response, const App& app, AdminScope wanted
+) {
+    auto admin = require_admin(request, response, app, wanted);
+    if (!admin || app.dead_letters != nullptr) return admin;
     answer_problem(request, problem(ProblemCode::not_found, nothing_kept), response);
-    return false;
+    return std::nullopt;
 }
 
 /// The number in the path; nothing: it cannot be one of ours.
@@ -124,15 +128,34 @@ Response task_response(const RedriveTask& task, unsigned status) {
     return response;
 }
 
-/// Who changed what, beside the audit row of the store.
-void note(std::string_view what, std::int64_t number, const Request& request) {
+/// Who changed what: a line in the log and an entry in the audit.
+void note(
+    App& app,
+    const Request& request,
+    const Admin& admin,
+    std::int64_t number,
+    std::string_view said,
+    AdminChange change
+) {
     log::info(
-        what,
+        said,
         {{"id", number},
-         {"who", admin_name},
+         {"who", admin.name},
          {"request_id", request.id.text()},
          {"trace_id", request.trace_id()}}
     );
+    change.subject = std::to_string(number);
+    record_change(app, request, admin, std::move(change));
+}
+
+std::string status_json(std::string_view status) {
+    return fmt::format(R"({{"status":"{}"}})", status);
+}
+
+std::string task_json(const RedriveTask& task) {
+    std::string json;
+    append_redrive(json, task);
+    return json;
 }
 
 struct Listed {
@@ -158,6 +181,7 @@ Result<DeadLetter> find(ports::DeadLetters& dead_letters, ports::DeadLetterId id
 struct Discard {
     ports::DeadLetterId id = 0;
     std::string reason;
+    std::string who{};
 };
 
 std::expected<Discard, Problem> discard_in(const Request& request) {
@@ -183,7 +207,7 @@ std::expected<RedriveRequest, Problem> redrive_in(const Request& request) {
 Started<DeadLetter> on_desk(App& app, Discard wanted) {
     return [&app, wanted = std::move(wanted)](auto done) mutable {
         return app.dead_letters->discard(
-            wanted.id, std::move(wanted.reason), std::string(admin_name), std::move(done)
+            wanted.id, std::move(wanted.reason), std::move(wanted.who), std::move(done)
         );
     };
 }
@@ -192,7 +216,7 @@ Started<DeadLetter> on_desk(App& app, Discard wanted) {
 
 Awaitable<Response> list_dead_letters(const Request& request, IoThread& io, App& app) {
     Response response;
-    if (!admit(request, response, app)) co_return response;
+    if (!admit(request, response, app, AdminScope::read)) co_return response;
     auto query = parse_dead_letter_query(request.query);
     if (!query) co_return problem_response(request, problem(std::move(query.error())));
     auto start = on_desk<Listed>(app, [query = std::move(*query)](auto& dead_letters) {
@@ -211,7 +235,7 @@ Awaitable<Response> list_dead_letters(const Request& request, IoThread& io, App&
 
 Awaitable<Response> get_dead_letter(const Request& request, IoThread& io, App& app) {
     Response response;
-    if (!admit(request, response, app)) co_return response;
+    if (!admit(request, response, app, AdminScope::read)) co_return response;
     const auto id = number_in(request);
     if (!id) co_return problem_response(request, problem(of_entries.not_found));
     auto start =
@@ -227,7 +251,8 @@ Awaitable<Response> get_dead_letter(const Request& request, IoThread& io, App& a
 
 Awaitable<Response> retry_dead_letter(const Request& request, IoThread& io, App& app) {
     Response response;
-    if (!admit(request, response, app)) co_return response;
+    const auto admin = admit(request, response, app, AdminScope::dlq);
+    if (!admin) co_return response;
     const auto id = number_in(request);
     if (!id) co_return problem_response(request, problem(of_entries.not_found));
     auto start = on_desk<DeadLetter>(app, [id = *id, now = io.clock().wall()](auto& dead_letters) {
@@ -239,28 +264,48 @@ Awaitable<Response> retry_dead_letter(const Request& request, IoThread& io, App&
         co_return problem_response(request, *no);
     }
     const DeadLetter& due = **answer;
-    note("a dead letter is tried again", *id, request);
+    note(
+        app,
+        request,
+        *admin,
+        *id,
+        "a dead letter is tried again",
+        {.what = "dead_letter.retry", .subject = {}, .after = status_json(name(due.status))}
+    );
     co_return entry_response(due, 202);
 }
 
 Awaitable<Response> discard_dead_letter(const Request& request, IoThread& io, App& app) {
     Response response;
-    if (!admit(request, response, app)) co_return response;
-    const auto wanted = discard_in(request);
+    const auto admin = admit(request, response, app, AdminScope::dlq);
+    if (!admin) co_return response;
+    auto wanted = discard_in(request);
     if (!wanted) co_return problem_response(request, wanted.error());
+    wanted->who = admin->name;
     auto start = on_desk(app, *wanted);
     const auto deadline = deadline_in(io);
     const auto answer = co_await await_call<Result<DeadLetter>>(io, deadline, std::move(start));
     if (const auto no = problem_in<DeadLetter>(answer, Asks::change, of_entries, request)) {
         co_return problem_response(request, *no);
     }
-    note("a dead letter is given up", wanted->id, request);
+    note(
+        app,
+        request,
+        *admin,
+        wanted->id,
+        "a dead letter is given up",
+        {.what = "dead_letter.discard",
+         .subject = {},
+         .reason = wanted->reason,
+         .after = status_json(name((*answer)->status))}
+    );
     co_return entry_response(**answer, 202);
 }
 
 Awaitable<Response> post_redrive(const Request& request, IoThread& io, App& app) {
     Response response;
-    if (!admit(request, response, app)) co_return response;
+    const auto admin = admit(request, response, app, AdminScope::dlq);
+    if (!admin) co_return response;
     const auto wanted = redrive_in(request);
     if (!wanted) co_return problem_response(request, wanted.error());
     auto start =
@@ -274,7 +319,14 @@ Awaitable<Response> post_redrive(const Request& request, IoThread& io, App& app)
         co_return problem_response(request, *no);
     }
     const RedriveTask& task = **answer;
-    note("a redrive begins", task.id, request);
+    note(
+        app,
+        request,
+        *admin,
+        task.id,
+        "a redrive begins",
+        {.what = "redrive.start", .subject = {}, .after = task_json(task)}
+    );
     response = task_response(task, 202);
     response.add_header("Location", "/api/v1/admin/dlq/redrive/" + std::to_string(task.id));
     co_return response;
@@ -282,7 +334,7 @@ Awaitable<Response> post_redrive(const Request& request, IoThread& io, App& app)
 
 Awaitable<Response> list_redrives(const Request& request, IoThread& io, App& app) {
     Response response;
-    if (!admit(request, response, app)) co_return response;
+    if (!admit(request, response, app, AdminScope::read)) co_return response;
     using Tasks = std::vector<RedriveTask>;
     auto start = on_desk<Tasks>(app, [](ports::DeadLetters& dead_letters) {
         return dead_letters.redrives();
@@ -300,7 +352,7 @@ Awaitable<Response> list_redrives(const Request& request, IoThread& io, App& app
 
 Awaitable<Response> get_redrive(const Request& request, IoThread& io, App& app) {
     Response response;
-    if (!admit(request, response, app)) co_return response;
+    if (!admit(request, response, app, AdminScope::read)) co_return response;
     const auto id = number_in(request);
     if (!id) co_return problem_response(request, problem(of_tasks.not_found));
     auto start = on_desk<RedriveTask>(app, [id = *id](auto& dead_letters) {
@@ -317,7 +369,8 @@ Awaitable<Response> get_redrive(const Request& request, IoThread& io, App& app) 
 
 Awaitable<Response> cancel_redrive(const Request& request, IoThread& io, App& app) {
     Response response;
-    if (!admit(request, response, app)) co_return response;
+    const auto admin = admit(request, response, app, AdminScope::dlq);
+    if (!admin) co_return response;
     const auto id = number_in(request);
     if (!id) co_return problem_response(request, problem(of_tasks.not_found));
     auto start = on_desk<RedriveTask>(app, [id = *id, now = io.clock().wall()](auto& dead_letters) {
@@ -329,7 +382,14 @@ Awaitable<Response> cancel_redrive(const Request& request, IoThread& io, App& ap
         co_return problem_response(request, *no);
     }
     const RedriveTask& task = **answer;
-    note("a redrive is cancelled", *id, request);
+    note(
+        app,
+        request,
+        *admin,
+        *id,
+        "a redrive is cancelled",
+        {.what = "redrive.cancel", .subject = {}, .after = task_json(task)}
+    );
     co_return task_response(task, 200);
 }
 

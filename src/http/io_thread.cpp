@@ -4,6 +4,7 @@
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
 #include "http/session.hpp"
+#include "http/tls.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -432,6 +433,7 @@ void IoThread::admit(Socket socket, const Tcp::endpoint& from) {
     }
     figures_.connections_open.add();
     auto session = std::make_unique<Session>(*this, std::move(socket), peer_of(from));
+    if (options().tls != nullptr) session->secure(*options().tls->get());
     session->index_ = sessions_.size();
     sessions_.push_back(session.get());
     if (leaving_) {
@@ -443,6 +445,8 @@ void IoThread::admit(Socket socket, const Tcp::endpoint& from) {
 
 void IoThread::refuse(Socket& socket) {
     figures_.connections_refused.add();
+    // A handshake only to say no would be what a flood wants.
+    if (options().tls != nullptr) return;
     Exchange& exchange = take_exchange();
     exchange.keep_alive = false;
     exchange.request.id.make(ids_.next());

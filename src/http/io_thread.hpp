@@ -153,7 +153,7 @@ public:
     IoThread(unsigned index, IoThreadContext context, base::Entropy& entropy, int listening);
     ~IoThread() override;
 
-    /// Starts the thread `fc-io-<index>`. Thread: the server's
+    /// Starts the thread `<thread_name>-<index>`. Thread: the server's
     void start();
     /// Thread   any
     void stop_accepting();

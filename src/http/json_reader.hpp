@@ -37,7 +37,7 @@ struct JsonValue {
     };
     Kind kind = Kind::null;
     std::int64_t integer = 0;
-    std::string_view text = {};  ///< valid until the next value
+    std::string_view text = {};  ///< of a string or a fraction; valid until the next value
     bool was_escaped = false;    ///< the text is not a part of the body
 };
 
@@ -113,9 +113,11 @@ public:
         return at;
     }
 
-    /// Reports those of the first `count` members that never came.
-    void require_first(std::size_t count, const Place& place, InputErrors& errors) const {
-        for (std::size_t at = 0; at < count; ++at) {
+    /// Reports those of the first `count` members that never came, but for the first `known`.
+    void require_first(
+        std::size_t count, const Place& place, InputErrors& errors, std::size_t known = 0
+    ) const {
+        for (std::size_t at = known; at < count; ++at) {
             if ((seen_ >> at & 1U) != 0) continue;
             add_error(errors, place.pointer(names_[at]), InputErrorCode::required);
         }
@@ -214,9 +216,8 @@ public:
     bool on_double(double /*number*/, Text text, Error& /*error*/) {
         const std::string_view digits{text.data(), text.size()};
         const bool is_integer = digits.find_first_of(".eE") == std::string_view::npos;
-        return value(
-            {.kind = is_integer ? JsonValue::Kind::huge_integer : JsonValue::Kind::fraction}
-        );
+        const auto kind = is_integer ? JsonValue::Kind::huge_integer : JsonValue::Kind::fraction;
+        return value({.kind = kind, .text = digits});
     }
 
     bool on_bool(bool /*truth*/, Error& /*error*/) {

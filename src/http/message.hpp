@@ -87,6 +87,7 @@ struct Request {
     PeerAddress peer;
     PeerAddress client;  ///< the peer, or who trusted proxies say is behind it
     LimitNote limit;
+    bool certified = false;         ///< the client has shown a certificate we trust
     base::MonotonicTime arrived{};  ///< when the last byte was read
     domain::TraceContext trace;     ///< of a valid traceparent or B3 (span: the caller's), or ours
     std::optional<bool> parent_sampled;  ///< what the caller decided; nothing: no caller, undecided

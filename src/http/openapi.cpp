@@ -164,6 +164,29 @@ constexpr std::string_view schemas_text = R"json({
       }
     }
   },
+  "AuditPage": {
+    "type": "object", "required": ["entries", "nextCursor"],
+    "properties": {
+      "entries": {
+        "type": "array",
+        "items": {
+          "type": "object",
+          "required": ["at", "who", "what", "subject", "reason", "traceId", "before", "after"],
+          "properties": {
+            "at": {"type": "string", "format": "date-time"},
+            "who": {"type": "string", "description": "The admin token's name."},
+            "what": {"type": "string", "description": "stock.set, breaker.open, ..."},
+            "subject": {"type": "string", "description": "What it was done to."},
+            "reason": {"type": "string"},
+            "traceId": {"type": "string"},
+            "before": {"type": ["object", "null"]},
+            "after": {"type": ["object", "null"]}
+          }
+        }
+      },
+      "nextCursor": {"type": ["string", "null"], "description": "Null on the last page."}
+    }
+  },
   "DeadLetter": {
     "type": "object",
     "required": ["id", "status", "cause", "consumer", "eventId", "eventType", "orderId", "itemId",

@@ -27,10 +27,11 @@ struct RouteDoc {
 };
 
 /// The document as JSON. Schemas: OrderRequest, Order, OrderPage, BatchRequest, BatchAnswer, Count,
-/// Stock, StockChange, Conservation, Breaker, Breakers, Alert, Alerts, LogLevel, LogLevelChange,
-/// Health, Stats, Problem, DeadLetter, DeadLetterPage, Discard, Redrive, RedriveTask, RedriveTasks,
-/// Cause. Parameters: userId, itemId, status, limit, cursor, idempotencyKey, deadLetterStatus,
-/// cause, consumer; names in braces of a path are added by themselves.
+/// Stock, StockChange, Conservation, AuditPage, Breaker, Breakers, Alert, Alerts, LogLevel,
+/// LogLevelChange, Health, Stats, Problem, DeadLetter, DeadLetterPage, Discard, Redrive,
+/// RedriveTask, RedriveTasks, Cause. Parameters: userId, itemId, status, limit, cursor,
+/// idempotencyKey, deadLetterStatus, cause, consumer; names in braces of a path are added by
+/// themselves.
 [[nodiscard]] std::string openapi(
     std::span<const RouteDoc> routes, std::string_view service_version
 );

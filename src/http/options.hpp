@@ -14,8 +14,8 @@
 namespace firstcome::http {
 
 class Gate;
-
 class RequestTrace;
+class TlsSlot;
 
 struct Timeouts {
     std::chrono::nanoseconds header = std::chrono::seconds{10};  ///< first byte to end of head
@@ -40,6 +40,7 @@ struct ServerOptions {
     RenderProblem render_problem = render_engine_problem;
     Gate* gate = nullptr;  ///< outlives the server; null: everybody is let in
     RequestTrace* trace = nullptr;  ///< outlives the server; null: no spans are made
+    const TlsSlot* tls = nullptr;  ///< null: plain HTTP; outlives the server
 };
 
 }  // namespace firstcome::http

@@ -37,9 +37,16 @@ public:
         std::span<const std::string_view> members,
         Place place,
         std::int32_t quantity_max,
+        const domain::UserId* buyer,
         std::deque<std::string>* unescaped
     )
-        : members_(members), place_(place), quantity_max_(quantity_max), unescaped_(unescaped) {}
+        : members_(members),
+          place_(place),
+          quantity_max_(quantity_max),
+          members_known_(buyer == nullptr ? 0 : 1),
+          unescaped_(unescaped) {
+        if (buyer != nullptr) order.user = *buyer;
+    }
 
     void key(std::string_view member) { at_ = members_.take(member, place_, errors); }
 
@@ -53,7 +60,7 @@ public:
         }
     }
 
-    void close() { members_.require_first(required_count, place_, errors); }
+    void close() { members_.require_first(required_count, place_, errors, members_known_); }
 
     [[nodiscard]] std::string pointer() const {
         return at_ == Members::none ? place_.pointer() : place_.pointer(element_members[at_]);
@@ -91,6 +98,7 @@ private:
     Members members_;
     Place place_;
     std::int32_t quantity_max_;
+    std::size_t members_known_;  // userId, the first, when a token names the buyer
     std::deque<std::string>* unescaped_;
     std::size_t at_ = Members::none;
 };
@@ -98,8 +106,8 @@ private:
 /// The body of POST /api/v1/orders: one object of plain values.
 class OrderForm {
 public:
-    explicit OrderForm(std::int32_t quantity_max)
-        : fields(order_members, {}, quantity_max, nullptr) {}
+    OrderForm(std::int32_t quantity_max, const domain::UserId* buyer)
+        : fields(order_members, {}, quantity_max, buyer, nullptr) {}
 
     bool open_object() {
         if (!std::exchange(inside_, true)) return true;
@@ -134,7 +142,8 @@ private:
 /// The body of POST /api/v1/orders:batch: an object with one list of orders.
 class BatchForm {
 public:
-    explicit BatchForm(std::int32_t quantity_max) : quantity_max_(quantity_max) {}
+    BatchForm(std::int32_t quantity_max, const domain::UserId* buyer)
+        : quantity_max_(quantity_max), buyer_(buyer) {}
 
     bool open_object() {
         switch (level_) {
@@ -229,7 +238,7 @@ private:
 
     bool begin_element() {
         if (count_ < batch_orders_max) {
-            fields_.emplace(element_members, place(), quantity_max_, &body.unescaped);
+            fields_.emplace(element_members, place(), quantity_max_, buyer_, &body.unescaped);
             return true;
         }
         level_ = Level::list;
@@ -250,6 +259,7 @@ private:
     }
 
     std::int32_t quantity_max_;
+    const domain::UserId* buyer_;
     Level level_ = Level::outside;
     Members members_{members_table};
     std::size_t at_ = Members::none;
@@ -260,9 +270,9 @@ private:
 }  // namespace
 
 std::expected<domain::OrderRequest, InputErrors> parse_order(
-    std::string_view body, std::int32_t quantity_max
+    std::string_view body, std::int32_t quantity_max, const domain::UserId* buyer
 ) {
-    OrderForm form{quantity_max};
+    OrderForm form{quantity_max, buyer};
     std::optional<InputError> unreadable = read_json(body, form);
     if (unreadable) return std::unexpected(InputErrors{*std::move(unreadable)});
     if (!form.fields.errors.empty()) return std::unexpected(std::move(form.fields.errors));
@@ -270,9 +280,9 @@ std::expected<domain::OrderRequest, InputErrors> parse_order(
 }
 
 std::expected<BatchBody, InputErrors> parse_batch(
-    std::string_view body, std::int32_t quantity_max
+    std::string_view body, std::int32_t quantity_max, const domain::UserId* buyer
 ) {
-    BatchForm form{quantity_max};
+    BatchForm form{quantity_max, buyer};
     constexpr std::size_t element_size_usual = 64;  // bytes; only a guess to grow less often
     form.body.elements.reserve(std::min(body.size() / element_size_usual, batch_orders_max));
     std::optional<InputError> unreadable = read_json(body, form);

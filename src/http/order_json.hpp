@@ -20,10 +20,15 @@ inline constexpr std::size_t batch_orders_max = 1000;       ///< orders per orde
 
 /// Reads `{userId,itemId,quantity}`; key and trace of the result are left empty.
 ///
+/// With a `buyer`, whom a token names, `userId` may be left out and is then the buyer's; whether
+/// one that is given is the same is for the caller to see.
+///
 /// Units    quantity 1..quantity_max; ids are strings or integers (an integer is its decimal text)
 /// Errors   every mistake found; allocates only when there is one
 [[nodiscard]] std::expected<domain::OrderRequest, InputErrors> parse_order(
-    std::string_view body, std::int32_t quantity_max = quantity_max_default
+    std::string_view body,
+    std::int32_t quantity_max = quantity_max_default,
+    const domain::UserId* buyer = nullptr
 );
 
 /// One order of a batch; it stands or falls alone.
@@ -37,13 +42,15 @@ struct BatchBody {
     std::deque<std::string> unescaped;  ///< owns the keys that were written with escapes
 };
 
-/// Reads `{orders:[{userId,itemId,quantity,idempotencyKey?}...]}`.
+/// Reads `{orders:[{userId,itemId,quantity,idempotencyKey?}...]}`; `buyer` as above.
 ///
 /// Units    1..batch_orders_max elements; `body` outlives the result
 /// Errors   what makes the whole body unusable; an element's mistakes are its own, with pointers
 ///          from the root ("/orders/3/quantity")
 [[nodiscard]] std::expected<BatchBody, InputErrors> parse_batch(
-    std::string_view body, std::int32_t quantity_max = quantity_max_default
+    std::string_view body,
+    std::int32_t quantity_max = quantity_max_default,
+    const domain::UserId* buyer = nullptr
 );
 
 inline constexpr std::size_t order_json_size_max = 512;  ///< bytes no order body exceeds

@@ -23,13 +23,43 @@ namespace firstcome::http {
 
 namespace {
 
+constexpr std::string_view not_your_name =
+    "Your token names another user; order and ask in your own name only.";
+
+using Buyer = std::optional<domain::UserId>;
+
+/// Whom the request's token names. Nobody: the service asks for none (auth.mode = none).
+std::expected<Buyer, Problem> buyer_of(const Request& request, const App& app) {
+    if (app.buyers == nullptr) return Buyer{};
+    const auto token = bearer_token(request.authorization);
+    if (!token) {
+        return std::unexpected(problem(ProblemCode::unauthorized, sentence(TokenFault::missing)));
+    }
+    const auto buyer = app.buyers->buyer_of(*token);
+    if (!buyer) return std::unexpected(invalid_token(sentence(buyer.error())));
+    return Buyer{*buyer};
+}
+
+const domain::UserId* pointer_to(const Buyer& buyer) {
+    return buyer ? &*buyer : nullptr;
+}
+
+bool is_another(const Buyer& buyer, const domain::UserId& user) {
+    return buyer && *buyer != user;
+}
+
 /// The order a request asks for, with its key; else why it cannot be taken.
 std::expected<domain::OrderRequest, Problem> order_of(const Request& request, const App& app) {
+    const auto buyer = buyer_of(request, app);
+    if (!buyer) return std::unexpected(buyer.error());
     if (!is_json(request.content_type)) {
         return std::unexpected(problem(ProblemCode::unsupported_media_type));
     }
-    auto order = parse_order(request.body, app.options.quantity_max);
+    auto order = parse_order(request.body, app.options.quantity_max, pointer_to(*buyer));
     if (!order) return std::unexpected(problem(std::move(order.error())));
+    if (is_another(*buyer, order->user)) {
+        return std::unexpected(problem(ProblemCode::forbidden, not_your_name));
+    }
     order->trace = trace_of_order(request);
     if (request.idempotency_key_count == 0) {
         if (app.options.key_required) {
@@ -116,10 +146,12 @@ void PlaceOrderEndpoint::answer(
 }
 
 Awaitable<Response> post_order_batch(const Request& request, IoThread& io, App& app) {
+    const auto buyer = buyer_of(request, app);
+    if (!buyer) co_return problem_response(request, buyer.error());
     if (!is_json(request.content_type)) {
         co_return problem_response(request, problem(ProblemCode::unsupported_media_type));
     }
-    auto batch = parse_batch(request.body, app.options.quantity_max);
+    auto batch = parse_batch(request.body, app.options.quantity_max, pointer_to(*buyer));
     if (!batch) co_return problem_response(request, problem(std::move(batch.error())));
     const auto deadline = deadline_of(request);
     if (!deadline) co_return problem_response(request, deadline.error());
@@ -131,6 +163,10 @@ Awaitable<Response> post_order_batch(const Request& request, IoThread& io, App& 
         BatchElement& element = batch->elements[i];
         if (!element.order) {
             refused[i] = problem(std::move(element.order.error()));
+            continue;
+        }
+        if (is_another(*buyer, element.order->user)) {
+            refused[i] = problem(ProblemCode::forbidden, not_your_name);
             continue;
         }
         if (element.key.empty() && app.options.key_required) {
@@ -184,6 +220,8 @@ Awaitable<Response> post_order_batch(const Request& request, IoThread& io, App& 
 }
 
 Awaitable<Response> get_order(const Request& request, IoThread& io, App& app) {
+    const auto buyer = buyer_of(request, app);
+    if (!buyer) co_return problem_response(request, buyer.error());
     const auto id = domain::OrderId::from(request.parameters[0]);
     if (!id) co_return problem_response(request, problem(ProblemCode::order_not_found));
     if (!request.query.empty()) {
@@ -201,7 +239,10 @@ Awaitable<Response> get_order(const Request& request, IoThread& io, App& app) {
     if (!*found) {
         co_return problem_response(request, problem(found->error(), chance_of(request)));
     }
-    if (!**found) co_return problem_response(request, problem(ProblemCode::order_not_found));
+    // Somebody else's order is not told from one that never was.
+    if (!**found || is_another(*buyer, (**found)->user)) {
+        co_return problem_response(request, problem(ProblemCode::order_not_found));
+    }
 
     const domain::Order& order = ***found;
     Response response;
@@ -217,8 +258,13 @@ Awaitable<Response> get_order(const Request& request, IoThread& io, App& app) {
 }
 
 Awaitable<Response> list_orders(const Request& request, IoThread& io, App& app) {
-    auto query = parse_order_query(request.query);
+    const auto buyer = buyer_of(request, app);
+    if (!buyer) co_return problem_response(request, buyer.error());
+    auto query = parse_order_query(request.query, pointer_to(*buyer));
     if (!query) co_return problem_response(request, problem(std::move(query.error())));
+    if (is_another(*buyer, query->user)) {
+        co_return problem_response(request, problem(ProblemCode::forbidden, not_your_name));
+    }
     auto ask = [&app, query = *query](std::move_only_function<void(app::ListReply)> done) {
         return app.find_order.list(query, std::move(done));
     };

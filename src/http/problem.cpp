@@ -594,6 +594,12 @@ Problem please_wait(WaitReason why, std::uint64_t chance) {
     return made;
 }
 
+Problem invalid_token(std::string_view sentence) {
+    Problem made = problem(ProblemCode::unauthorized, sentence);
+    made.members = BearerRefused{.description = sentence};
+    return made;
+}
+
 Problem method_not_allowed(std::string_view allowed) {
     Problem made = problem(ProblemCode::method_not_allowed);
     made.members = AllowedMethods{allowed};
@@ -619,6 +625,7 @@ void append_problem_body(std::string& out, const Problem& problem, const Problem
         Overloaded{
             [](std::monostate) {},
             [](const AllowedMethods&) {},
+            [](const BearerRefused&) {},
             [&](const auto& members) { append_members(out, members); },
         },
         problem.members
@@ -632,7 +639,15 @@ void append_problem_headers(std::string& out, const Problem& problem) {
         append_integer(out, problem.retry_after->count());
         out += "\r\n";
     }
-    out += fixed_headers_of(problem.code);
+    if (const auto* refused = std::get_if<BearerRefused>(&problem.members)) {
+        out +=
+            "WWW-Authenticate: Bearer realm=\"firstcome\", error=\"invalid_token\", "
+            "error_description=\"";
+        out += refused->description;
+        out += "\"\r\n";
+    } else {
+        out += fixed_headers_of(problem.code);
+    }
     if (const auto* allowed = std::get_if<AllowedMethods>(&problem.members)) {
         out += "Allow: ";
         out += allowed->list;

@@ -49,6 +49,13 @@ struct AllowedMethods {
     std::string_view list;  ///< "GET, POST"
 };
 
+/// Why a bearer token that was sent is refused, for the header.
+///
+/// Source   RFC 6750, section 3: error="invalid_token"
+struct BearerRefused {
+    std::string_view description;  ///< static text without quotes
+};
+
 /// A problem as a value; made by the functions below, cheap to copy unless it holds input errors.
 struct Problem {
     ProblemCode code = ProblemCode::internal;
@@ -61,7 +68,8 @@ struct Problem {
         WaitReason,
         InputErrors,
         RateLimited,
-        AllowedMethods>
+        AllowedMethods,
+        BearerRefused>
         members;
 };
 
@@ -82,6 +90,7 @@ struct Problem {
 [[nodiscard]] Problem problem(app::Shed why, std::uint64_t chance);
 [[nodiscard]] Problem please_wait(WaitReason why, std::uint64_t chance);
 
+[[nodiscard]] Problem invalid_token(std::string_view sentence);      ///< unauthorized
 [[nodiscard]] Problem method_not_allowed(std::string_view allowed);  ///< "GET, POST"
 [[nodiscard]] Problem rate_limited(const RateLimited& limit, std::chrono::seconds retry_after);
 

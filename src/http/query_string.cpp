@@ -81,27 +81,6 @@ std::optional<Number> number_of(std::string_view text) {
     return number;
 }
 
-std::size_t limit_of(const Query& query, InputErrors& errors) {
-    const std::optional<std::string_view> text = value_of(query, "limit");
-    if (!text) return page_limit_default;
-    std::size_t limit = 0;
-    const char* end = text->data() + text->size();
-    const auto [stop, error] = std::from_chars(text->data(), end, limit);
-    if (error == std::errc::result_out_of_range) {
-        add_error(errors, "limit", InputErrorCode::out_of_range);
-        return page_limit_default;
-    }
-    if (error != std::errc{} || stop != end) {
-        add_error(errors, "limit", InputErrorCode::wrong_type);
-        return page_limit_default;
-    }
-    if (limit < 1 || limit > page_limit_max) {
-        add_error(errors, "limit", InputErrorCode::out_of_range);
-        return page_limit_default;
-    }
-    return limit;
-}
-
 }  // namespace
 
 std::expected<Query, InputErrors> parse_query(
@@ -125,7 +104,30 @@ std::optional<std::string_view> value_of(const Query& query, std::string_view na
     return std::nullopt;
 }
 
-std::expected<ports::OrderQuery, InputErrors> parse_order_query(std::string_view raw) {
+std::size_t page_limit_of(const Query& query, InputErrors& errors) {
+    const std::optional<std::string_view> text = value_of(query, "limit");
+    if (!text) return page_limit_default;
+    std::size_t limit = 0;
+    const char* end = text->data() + text->size();
+    const auto [stop, error] = std::from_chars(text->data(), end, limit);
+    if (error == std::errc::result_out_of_range) {
+        add_error(errors, "limit", InputErrorCode::out_of_range);
+        return page_limit_default;
+    }
+    if (error != std::errc{} || stop != end) {
+        add_error(errors, "limit", InputErrorCode::wrong_type);
+        return page_limit_default;
+    }
+    if (limit < 1 || limit > page_limit_max) {
+        add_error(errors, "limit", InputErrorCode::out_of_range);
+        return page_limit_default;
+    }
+    return limit;
+}
+
+std::expected<ports::OrderQuery, InputErrors> parse_order_query(
+    std::string_view raw, const domain::UserId* buyer
+) {
     static constexpr std::array<std::string_view, 5> allowed{
         "userId", "itemId", "status", "limit", "cursor"};
     const std::expected<Query, InputErrors> query = parse_query(raw, allowed);
@@ -133,7 +135,10 @@ std::expected<ports::OrderQuery, InputErrors> parse_order_query(std::string_view
 
     InputErrors errors;
     ports::OrderQuery wanted;
-    if (!value_of(*query, "userId")) add_error(errors, "userId", InputErrorCode::required);
+    if (buyer != nullptr) wanted.user = *buyer;
+    if (buyer == nullptr && !value_of(*query, "userId")) {
+        add_error(errors, "userId", InputErrorCode::required);
+    }
     const auto user = id_of<domain::UserId>(*query, "userId", errors);
     if (user) wanted.user = *user;
     wanted.item = id_of<domain::ItemId>(*query, "itemId", errors);
@@ -141,7 +146,7 @@ std::expected<ports::OrderQuery, InputErrors> parse_order_query(std::string_view
         wanted.status = domain::order_status_from(*status);
         if (!wanted.status) add_error(errors, "status", InputErrorCode::invalid_choice);
     }
-    wanted.limit = limit_of(*query, errors);
+    wanted.limit = page_limit_of(*query, errors);
     if (const auto cursor = value_of(*query, "cursor")) {
         wanted.after = parse_cursor(*cursor);
         if (!wanted.after) add_error(errors, "cursor", InputErrorCode::invalid_cursor);
@@ -168,7 +173,7 @@ std::expected<DeadLetterQuery, InputErrors> parse_dead_letter_query(std::string_
     }
     wanted.filter.item = id_of<domain::ItemId>(*query, "itemId", errors);
     if (const auto consumer = value_of(*query, "consumer")) wanted.filter.consumer = *consumer;
-    wanted.limit = limit_of(*query, errors);
+    wanted.limit = page_limit_of(*query, errors);
     if (const auto cursor = value_of(*query, "cursor")) {
         wanted.below = number_of<ports::DeadLetterId>(*cursor);
         if (!wanted.below) add_error(errors, "cursor", InputErrorCode::invalid_cursor);

@@ -38,8 +38,14 @@ using Query = std::vector<QueryParameter>;
 /// The value of `name`; nothing when it was not given.
 [[nodiscard]] std::optional<std::string_view> value_of(const Query& query, std::string_view name);
 
-/// GET /api/v1/orders: `userId` (a must), `itemId`, `status`, `limit` 1..100, `cursor`.
-[[nodiscard]] std::expected<ports::OrderQuery, InputErrors> parse_order_query(std::string_view raw);
+/// `limit`, 1..page_limit_max, or the default; a mistake is added to `errors`.
+[[nodiscard]] std::size_t page_limit_of(const Query& query, InputErrors& errors);
+
+/// GET /api/v1/orders: `userId` (a must, unless a token names the `buyer`), `itemId`, `status`,
+/// `limit` 1..100, `cursor`.
+[[nodiscard]] std::expected<ports::OrderQuery, InputErrors> parse_order_query(
+    std::string_view raw, const domain::UserId* buyer = nullptr
+);
 
 struct DeadLetterQuery {
     ports::DeadLetterFilter filter;

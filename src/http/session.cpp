@@ -4,6 +4,7 @@
 #include "base/assert.hpp"
 #include "http/gate.hpp"
 #include "http/request_trace.hpp"
+#include "http/tls.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -130,6 +131,32 @@ Session::~Session() {
     io_.session_ended(*this);
 }
 
+void Session::secure(TlsContext& context) {
+    tls_ = std::make_unique<TlsStream>(socket_, context);
+}
+
+Awaitable<bool> Session::shake_hands() {
+    deadline_ = now_ + io_.options().timeouts.header;
+    reading_ = true;
+    const auto error = co_await tls_->shake_hands();
+    reading_ = false;
+    deadline_ = base::MonotonicTime::max();
+    now_ = io_.clock().monotonic();
+    if (!error) {
+        certified_ = tls_->is_certified();
+        co_return true;
+    }
+    if (timed_out_) io_.figures().deadline_closes.add();
+    broken_ = !is_plain_http(error);
+    if (broken_) co_return false;
+    // Whoever forgot the s of https is told so, in words they understand.
+    tls_.reset();
+    make_room();
+    refuse(io_.take_exchange(), ProblemCode::malformed_request);
+    static_cast<void>(send_now());
+    co_return false;
+}
+
 Session::Next Session::advance() {
     while (keep_alive_ && begin_ < end_) {
         if (out_.size() >= output_size_max || pending_ >= pending_max) return Next::flush;
@@ -247,6 +274,7 @@ std::expected<bool, ProblemCode> Session::read_chunks() {
 
 void Session::identify(Request& request) {
     request.peer = request.client = peer_;
+    request.certified = certified_;
     request.arrived = now_;
     if (request.id.text().empty()) request.id.make(io_.ids().next());
     if ((request.trace.trace_high | request.trace.trace_low) == 0) {
@@ -456,6 +484,7 @@ bool Session::send_now() {
     }
     continue_due_ = false;
     if (out_.empty()) return true;
+    if (tls_ != nullptr) return false;
     boost::system::error_code error;
     sent_ = socket_.send(asio::buffer(out_), 0, error);
     if (error && error != asio::error::would_block) {
@@ -474,7 +503,13 @@ Awaitable<void> Session::send_rest() {
                 std::chrono::seconds{out_.size() / output_rate_min};
     while (sent_ < out_.size()) {
         const auto rest = asio::buffer(out_.data() + sent_, out_.size() - sent_);
-        const auto [error, size] = co_await socket_.async_write_some(rest, quietly);
+        boost::system::error_code error;
+        std::size_t size = 0;
+        if (tls_ != nullptr) {
+            std::tie(error, size) = co_await tls_->write_some(rest);
+        } else {
+            std::tie(error, size) = co_await socket_.async_write_some(rest, quietly);
+        }
         if (error) {
             if (timed_out_) io_.figures().deadline_closes.add();
             broken_ = true;
@@ -555,7 +590,8 @@ bool Session::took(boost::system::error_code error, std::size_t size) {
         return false;
     }
     if (error == asio::error::operation_aborted && leaving_ && !broken_) {
-        // A request that came just now is not cut.
+        // A request that came just now is not cut; of TLS one sees that only from inside.
+        if (tls_ != nullptr) return false;
         size = socket_.read_some(asio::buffer(bytes_.get() + end_, capacity_ - end_), error);
     }
     if (error) {
@@ -595,12 +631,14 @@ void Session::cut() {
 
 Awaitable<void> Session::linger() {
     if (broken_) co_return;
+    timed_out_ = false;
+    if (tls_ != nullptr && !out_.empty()) co_await send_rest();
+    const auto patience = io_.options().timeouts.linger;
+    deadline_ = io_.clock().monotonic() + (leaving_ ? patience / 8 : patience);
+    if (tls_ != nullptr && !broken_) co_await tls_->say_goodbye();
     boost::system::error_code ignored;
     socket_.shutdown(asio::socket_base::shutdown_send, ignored);
     if (peer_closed_) co_return;
-    timed_out_ = false;
-    const auto patience = io_.options().timeouts.linger;
-    deadline_ = io_.clock().monotonic() + (leaving_ ? patience / 8 : patience);
     begin_ = end_ = 0;
     while (!timed_out_ && !broken_) {
         const auto waste = asio::buffer(bytes_.get(), capacity_);
@@ -611,12 +649,23 @@ Awaitable<void> Session::linger() {
 
 Awaitable<void> run_session(std::unique_ptr<Session> owned) {
     Session& session = *owned;
+    if (session.tls() != nullptr) {
+        const bool secured = co_await session.shake_hands();
+        if (!secured) {
+            co_await session.linger();
+            co_return;
+        }
+    }
     while (true) {
         const auto room = session.room();
         boost::system::error_code error = asio::error::operation_aborted;
         std::size_t size = 0;
         if (!session.leaves_now()) {
-            std::tie(error, size) = co_await session.socket().async_read_some(room, quietly);
+            if (session.tls() != nullptr) {
+                std::tie(error, size) = co_await session.tls()->read_some(room);
+            } else {
+                std::tie(error, size) = co_await session.socket().async_read_some(room, quietly);
+            }
         }
         if (!session.took(error, size)) break;
         Session::Next next = Session::Next::flush;

@@ -16,6 +16,9 @@
 
 namespace firstcome::http {
 
+class TlsContext;  // tls.hpp
+class TlsStream;
+
 /// Everything of a connection that outlives one read. `run_session` drives it.
 ///
 /// All complete messages of a read are answered, in order, with one write. Orders are on the lane
@@ -28,6 +31,14 @@ public:
 
     Session(IoThread& io, Socket socket, PeerAddress peer);
     ~Session() override;
+
+    /// The connection speaks TLS. Before `run_session`.
+    void secure(TlsContext& context);
+
+    [[nodiscard]] TlsStream* tls() { return tls_.get(); }
+
+    /// False: no TLS came to be, and the connection is over.
+    [[nodiscard]] Awaitable<bool> shake_hands();
 
     enum class Next : std::uint8_t {
         read,         // everything complete is answered or on the lane
@@ -118,6 +129,7 @@ private:
 
     IoThread& io_;  // outlives
     Socket socket_;
+    std::unique_ptr<TlsStream> tls_;  // null: plain HTTP
     PeerAddress peer_;
     std::size_t index_ = 0;  // in the io thread's list
 
@@ -144,6 +156,7 @@ private:
     bool leaving_ = false;
     bool broken_ = false;
     bool peer_closed_ = false;
+    bool certified_ = false;
 };
 
 /// The whole answer, as it goes over the wire.

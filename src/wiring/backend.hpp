@@ -9,6 +9,7 @@
 #include "base/time.hpp"
 #include "config/config.hpp"
 #include "ports/backlog.hpp"
+#include "ports/audit_log.hpp"
 #include "ports/breaker_board.hpp"
 #include "ports/health_indicator.hpp"
 #include "ports/limit_share.hpp"
@@ -101,6 +102,9 @@ public:
     ///
     /// Thread   any, once started
     [[nodiscard]] virtual bool leads(unsigned lane) const = 0;
+
+    /// Where changes by hand are written down.
+    [[nodiscard]] virtual Result<std::unique_ptr<ports::AuditLog>> open_audit() = 0;
 
     /// The lanes have ended: hands on what waits, until the deadline. Returns what is left.
     [[nodiscard]] virtual std::uint64_t drain(base::MonotonicTime deadline) = 0;

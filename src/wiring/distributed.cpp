@@ -1,5 +1,6 @@
 // src/wiring/distributed.cpp - the distributed mode: Redis decides, PostgreSQL is the truth
 #include "adapters/guarded/store.hpp"
+#include "adapters/postgres/audit_log.hpp"
 #include "adapters/postgres/event_outbox.hpp"
 #include "adapters/postgres/migrations.hpp"
 #include "adapters/postgres/server_health.hpp"
@@ -82,6 +83,10 @@ public:
     }
 
     [[nodiscard]] bool leads(unsigned lane) const override { return shards_[lane]->leading(); }
+
+    [[nodiscard]] Result<std::unique_ptr<ports::AuditLog>> open_audit() override {
+        return std::make_unique<postgres::AuditLog>(postgres_options(config_, "audit"));
+    }
 
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override;
 

@@ -1,4 +1,5 @@
 // src/wiring/embedded.cpp - the embedded mode: lanes over SQLite files in a directory of their own
+#include "adapters/sqlite/audit_log.hpp"
 #include "adapters/sqlite/data_dir.hpp"
 #include "adapters/sqlite/dead_letters.hpp"
 #include "adapters/sqlite/event_outbox.hpp"
@@ -63,6 +64,10 @@ public:
     [[nodiscard]] std::vector<std::string> troubles() const override { return {}; }
 
     [[nodiscard]] bool leads(unsigned) const override { return true; }
+
+    [[nodiscard]] Result<std::unique_ptr<ports::AuditLog>> open_audit() override {
+        return sqlite::AuditLog::open(*dir_);
+    }
 
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline) override {
         return events_.drain(deadline);

@@ -11,12 +11,15 @@
 
 namespace firstcome::wiring {
 
-/// The order route has its usual statuses from the start, so that a rate sees the first of each.
+struct Listener {
+    const http::Server* server = nullptr;
+    const http::Router* router = nullptr;
+};
+
+/// Of all listeners together. The order route has its usual statuses from the start, so that a rate sees the first of each.
 ///
 /// Thread   any
-[[nodiscard]] telemetry::HttpStats http_stats(
-    const http::Server& server, const http::Router& router
-);
+[[nodiscard]] telemetry::HttpStats http_stats(std::span<const Listener> listeners);
 
 /// Thread   any
 [[nodiscard]] std::vector<telemetry::RelayFigures> relay_figures(std::span<const NamedRelay> relays

@@ -1,6 +1,7 @@
 // src/wiring/serve.cpp - builds all objects in order of life, and takes them down again
 #include "wiring/serve.hpp"
 
+#include "app/audit_desk.hpp"
 #include "app/find_order.hpp"
 #include "app/order_lane.hpp"
 #include "app/place_order.hpp"
@@ -25,6 +26,7 @@
 #include "wiring/notify.hpp"
 #include "wiring/limits.hpp"
 #include "wiring/tracing.hpp"
+#include "wiring/credentials.hpp"
 
 #include <fmt/format.h>
 
@@ -50,6 +52,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds stuck_after{5};
+constexpr std::chrono::seconds look_at_files_every{2};
 constexpr std::size_t read_queue_capacity = 4096;  // reads that may wait, per reader thread
 constexpr std::string_view demo_item = "demo";
 constexpr domain::Units demo_units = 100;
@@ -94,21 +97,53 @@ http::ApiOptions api_options(const config::Config& config) {
     };
 }
 
-/// The signals that end us, taken by a thread of their own: one drains, a second one stops at once.
+/// admin.listen: one thread is plenty, and buyers do not reach it.
+http::ServerOptions admin_server_options(
+    const config::Config& config, const config::Endpoint& listen
+) {
+    http::ServerOptions options = server_options(config);
+    options.host = listen.host;
+    options.port = listen.port;
+    options.io_threads = 1;
+    options.connections_max = std::min<std::size_t>(config.server.connections_max, 1000);
+    options.thread_name = "fc-admin";
+    return options;
+}
+
+void audit_lost(const ports::AuditEntry& entry) {
+    log::error(
+        "an entry of the audit log could not be written",
+        {{"who", entry.who},
+         {"what", entry.what},
+         {"subject", entry.subject},
+         {"reason", entry.reason},
+         {"before", entry.before},
+         {"after", entry.after},
+         {"trace_id", entry.trace_id}}
+    );
+}
+
+/// What is asked of us from outside: to end (a second time: at once), or to read everything again.
 class Signals {
 public:
     Signals() {
-        ::sigemptyset(&watched_);
-        for (const int each : {SIGTERM, SIGINT}) ::sigaddset(&watched_, each);
+        ::sigemptyset(&ending_);
+        for (const int each : {SIGTERM, SIGINT}) ::sigaddset(&ending_, each);
+        watched_ = ending_;
+        ::sigaddset(&watched_, SIGHUP);
     }
 
-    void wait() {
-        int got = 0;
-        ::sigwait(&watched_, &got);
+    /// The next signal; 0: none came in time.
+    [[nodiscard]] int wait(std::chrono::seconds patience) const {
+        const timespec time{.tv_sec = patience.count(), .tv_nsec = 0};
+        return std::max(0, ::sigtimedwait(&watched_, nullptr, &time));
+    }
+
+    void end(int got) const {
         log::info("stopping", {{"signal", got}});
-        std::thread([watched = watched_] {
+        std::thread([ending = ending_] {
             int second = 0;
-            ::sigwait(&watched, &second);
+            ::sigwait(&ending, &second);
             log::warn("a second signal: stopping at once", {{"signal", second}});
             log::stop();
             std::_Exit(1);
@@ -116,6 +151,7 @@ public:
     }
 
 private:
+    sigset_t ending_{};
     sigset_t watched_{};
 };
 
@@ -124,6 +160,7 @@ class Service {
 public:
     explicit Service(const config::Config& config)
         : config_(config),
+          current_(config),
           api_options_(api_options(config)),
           metrics_(
               config.lane.count,
@@ -137,10 +174,23 @@ public:
     [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
     [[nodiscard]] int drain();
 
+    /// Takes the configuration over that is read now, whole, or says why not.
+    void reload(const ReadConfig& read);
+    /// The same of files the configuration in force names, when one of them has changed.
+    void reload_changed_files();
+
     [[nodiscard]] std::string address() const {
         config::Endpoint bound = config_.server.listen;
         bound.port = server_->port();
         return bound.text();
+    }
+
+    /// Empty: admin routes are with everything else.
+    [[nodiscard]] std::string admin_address() const {
+        auto bound = config::Endpoint::from(config_.admin.listen);
+        if (!bound) return {};
+        bound->port = admin_server_->port();
+        return bound->text();
     }
 
 private:
@@ -153,12 +203,16 @@ private:
     [[nodiscard]] app::WatchdogEvents watchdog_events() const;
     [[nodiscard]] HealthSources health_sources();
     [[nodiscard]] std::expected<void, std::string> open_probes();
+    void make_listeners();
+    [[nodiscard]] telemetry::HttpStats all_http_stats() const;
     [[nodiscard]] http::App make_app();
     [[nodiscard]] std::expected<void, std::string> start_alerts();
 
-    const config::Config& config_;
+    const config::Config& config_;  // as at the start
+    config::Config current_;        // the same where a reload changes nothing
     base::SystemClock clock_;
     base::SystemEntropy entropy_;  // main's
+    Credentials credentials_{clock_, entropy_};
     http::ApiOptions api_options_;
     app::ServiceState state_;
     telemetry::Metrics metrics_;
@@ -167,11 +221,13 @@ private:
     Tracing tracing_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
-    std::unique_ptr<http::AdminToken> admin_token_;
     std::unique_ptr<Limits> limits_;
+    std::unique_ptr<app::AuditDesk> audit_;
     // The lanes' sinks are the server's io threads; so the lanes are drained before it goes.
     std::unique_ptr<http::Router> router_;
     std::unique_ptr<http::Server> server_;
+    std::unique_ptr<http::Router> admin_router_;  // both null: no admin.listen
+    std::unique_ptr<http::Server> admin_server_;
     std::vector<std::unique_ptr<app::OrderLane>> lanes_;
     std::unique_ptr<app::PlaceOrder> place_order_;
     std::unique_ptr<app::StockDesk> stock_desk_;
@@ -200,9 +256,7 @@ std::unique_ptr<Backend> Service::make_backend() {
 std::expected<void, std::string> Service::start(const ServeOptions& options) {
     if (auto started = tracing_.start(); !started) return started;
     if (auto opened = backend_->open(); !opened) return opened;
-    auto token = http::load_or_create_admin_token(config_.admin_token_file(), entropy_);
-    if (!token) return std::unexpected(token.error().text);
-    admin_token_ = std::make_unique<http::AdminToken>(std::move(*token));
+    if (auto opened = credentials_.open(config_); !opened) return opened;
     limits_ =
         std::make_unique<Limits>(config_, backend_->hash(), clock_, backend_->open_limit_share());
     if (auto opened = open_lanes(); !opened) return opened;
@@ -210,6 +264,10 @@ std::expected<void, std::string> Service::start(const ServeOptions& options) {
     if (options.demo) {
         if (auto made = make_demo_item(); !made) return made;
     }
+    auto audit_log = backend_->open_audit();
+    if (!audit_log) return std::unexpected(std::move(audit_log.error()));
+    audit_ = std::make_unique<app::AuditDesk>(std::move(*audit_log), clock_, audit_lost);
+    audit_->start();
     if (auto opened = open_front(); !opened) return opened;
     if (auto started = start_alerts(); !started) return started;
     state_.serve();
@@ -277,15 +335,11 @@ std::expected<void, std::string> Service::open_front() {
     health_ = make_health_board(config_, health_sources(), clock_);
     app_ = std::make_unique<http::App>(make_app());
     place_endpoint_ = std::make_unique<http::PlaceOrderEndpoint>(*app_);
-    router_ = std::make_unique<http::Router>(http::api_routes(*app_, *place_endpoint_));
-    http::ServerOptions options = server_options(config_);
-    options.gate = &limits_->gate();
-    options.trace = tracing_.requests();
-    server_ = std::make_unique<http::Server>(std::move(options), *router_, clock_, entropy_);
     app::WatchdogOptions looks{.stuck_after = stuck_after};
     if (const auto within = notify_alive_within()) {
         looks.every = std::min(looks.every, std::chrono::duration_cast<milliseconds>(*within / 2));
     }
+    make_listeners();
     watchdog_ = std::make_unique<app::Watchdog>(looks, watched(), watchdog_events(), clock_);
     metrics_.attach({
         .stock = [this] { return stock_desk_->all_stock(); },
@@ -296,7 +350,7 @@ std::expected<void, std::string> Service::open_front() {
                 return depths;
             },
         .orders_shed = [this] { return place_order_->shed_count(); },
-        .http = [this] { return http_stats(*server_, *router_); },
+        .http = [this] { return all_http_stats(); },
         .breakers = [this] { return backend_->breakers().breakers(); },
         .alerts =
             [this] {
@@ -305,14 +359,52 @@ std::expected<void, std::string> Service::open_front() {
             },
         .backlog = [this] { return backend_->backlog(); },
         .relays = [this] { return relay_figures(backend_->relays()); },
+        .rate_limits =
+            [this] {
+                std::vector<telemetry::RateLimitCount> counts;
+                for (const app::LimitRow& row : limits_->rows()) {
+                    counts.push_back({row.policy, row.decision, row.count});
+                }
+                return counts;
+            },
         .drift_between_stores = [this] { return drift_.load(); },
         .spans = [this] { return tracing_.counts(); },
     });
     health_->start();
     if (auto opened = open_probes(); !opened) return opened;
+    if (admin_server_ != nullptr) {
+        if (auto started = admin_server_->start(); !started) return started;
+    }
     if (auto started = server_->start(); !started) return started;
     watchdog_->start();
     return {};
+}
+
+void Service::make_listeners() {
+    auto routes = http::api_routes(*app_, *place_endpoint_);
+    auto operators = routes;
+    const auto admin_listen = config::Endpoint::from(config_.admin.listen);
+    if (admin_listen) {
+        std::erase_if(routes, [](const auto& each) { return http::is_for_operators(each.path); });
+    }
+    http::ServerOptions options = server_options(config_);
+    options.tls = credentials_.tls();
+    options.gate = &limits_->gate();
+    options.trace = tracing_.requests();
+    router_ = std::make_unique<http::Router>(std::move(routes));
+    server_ = std::make_unique<http::Server>(options, *router_, clock_, entropy_);
+    if (admin_listen) {
+        std::erase_if(operators, [](const auto& each) {
+            return !http::is_for_operators(each.path) && !http::is_for_probes(each.path);
+        });
+        http::ServerOptions admin_options = admin_server_options(config_, *admin_listen);
+        admin_options.tls = credentials_.admin_tls();
+        admin_options.gate = &limits_->gate();
+        admin_options.trace = tracing_.requests();
+        admin_router_ = std::make_unique<http::Router>(std::move(operators));
+        admin_server_ =
+            std::make_unique<http::Server>(admin_options, *admin_router_, clock_, entropy_);
+    }
 }
 
 std::expected<void, std::string> Service::open_probes() {
@@ -355,6 +447,12 @@ std::expected<void, std::string> Service::start_alerts() {
     return {};
 }
 
+telemetry::HttpStats Service::all_http_stats() const {
+    std::vector<Listener> listeners{{server_.get(), router_.get()}};
+    if (admin_server_) listeners.push_back({admin_server_.get(), admin_router_.get()});
+    return http_stats(listeners);
+}
+
 http::App Service::make_app() {
     return http::App{
         .options = api_options_,
@@ -362,7 +460,7 @@ http::App Service::make_app() {
         .find_order = *find_order_,
         .stock_desk = *stock_desk_,
         .hash = backend_->hash(),
-        .admin_token = *admin_token_,
+        .admin_tokens = credentials_.admins(),
         .state = state_,
         .dead_letters = backend_->desk(),
         .metrics_text = [this] { return metrics_.scrape(); },
@@ -402,7 +500,40 @@ http::App Service::make_app() {
                 const auto* shown = alerts_shown_.load();
                 return shown != nullptr ? shown->firing() : std::vector<ports::Alert>{};
             },
+        .buyers = credentials_.buyers(),
+        .audit = audit_.get(),
+        .admin_certificate_required = !config_.admin.client_ca_file.empty(),
     };
+}
+
+// What can fail comes first; then each part that has something reloadable is told, and nothing can
+// go wrong any more.
+void Service::reload(const ReadConfig& read) {
+    const auto refuse = [](const std::string& why) {
+        log::error("configuration not reloaded, all stays as it was", {{"reason", why}});
+    };
+    if (!read) return refuse("there is nothing to read it from");
+    auto next = next_config(current_, read);
+    if (!next) {
+        for (const std::string& why : next.error()) refuse(why);
+        return;
+    }
+    if (auto taken = credentials_.reload(*next); !taken) return refuse(taken.error());
+    const auto changed = config::differences(current_, *next);
+    limits_->apply(*next);
+    if (current_.log.level != next->log.level) log::set_level(log_level_of(next->log.level));
+    current_ = std::move(*next);
+    log::info("configuration reloaded", {{"changed", fmt::format("{}", fmt::join(changed, ","))}});
+}
+
+void Service::reload_changed_files() {
+    if (!credentials_.have_changed(current_)) return;
+    if (auto taken = credentials_.reload(current_); !taken) {
+        return log::error(
+            "a credential's file has changed and is not used", {{"reason", taken.error()}}
+        );
+    }
+    log::info("credentials reloaded");
 }
 
 std::vector<app::WatchedThread> Service::watched() const {
@@ -416,6 +547,10 @@ std::vector<app::WatchedThread> Service::watched() const {
     for (unsigned thread = 0; thread < io_threads_of(config_); ++thread) {
         const auto beat = [this, thread] { return app::Beat{.last = server_->last_beat(thread)}; };
         threads.push_back({.name = fmt::format("fc-io-{}", thread), .beat = beat});
+    }
+    if (admin_server_ != nullptr) {
+        const auto beat = [this] { return app::Beat{.last = admin_server_->last_beat(0)}; };
+        threads.push_back({.name = "fc-admin-0", .beat = beat});
     }
     return threads;
 }
@@ -443,11 +578,14 @@ int Service::drain() {
     notify_stopping("draining");
     if (alerts_) alerts_->stop();
     server_->begin_drain();
+    if (admin_server_ != nullptr) admin_server_->begin_drain();
     std::promise<void> never;
     (void)never.get_future().wait_for(config_.shutdown.settle);
     watchdog_->stop();
     server_->stop_accepting();
-    const std::size_t cut = server_->finish(clock_.monotonic() + config_.shutdown.in_flight);
+    const auto finish_by = clock_.monotonic() + config_.shutdown.in_flight;
+    std::size_t cut = server_->finish(finish_by);
+    if (admin_server_ != nullptr) cut += admin_server_->finish(finish_by);
     place_order_->drain();
     const auto drain_by = clock_.monotonic() + config_.shutdown.drain;
     auto drained = std::async(std::launch::async, [this] {
@@ -468,6 +606,7 @@ int Service::drain() {
     const std::uint64_t events = backend_->drain(drain_by);
     health_->stop();
     if (probe_server_) static_cast<void>(probe_server_->finish(clock_.monotonic()));
+    audit_->stop();
     find_order_->close_and_drain();
     find_order_.reset();
     backend_->rest();
@@ -518,7 +657,8 @@ int serve(const config::Config& config, const ServeOptions& options) {
     log::info(
         "listening",
         {{"address", service.address()},
-         {"url", "http://" + service.address()},
+         {"url", (config.has_tls() ? "https://" : "http://") + service.address()},
+         {"admin_address", service.admin_address()},
          {"mode", config.mode == config::Mode::embedded ? "embedded" : "distributed"},
          {"data", config.data.dir},
          {"version", cli::version()}}
@@ -532,8 +672,14 @@ int serve(const config::Config& config, const ServeOptions& options) {
     if (const auto open = complaint_about_directory(config.data.dir); !open.empty())
         log::warn(open);
     notify_ready("serving on " + service.address());
-    Signals signals;
-    signals.wait();
+    const Signals signals;
+    int got = 0;
+    while (got != SIGTERM && got != SIGINT) {
+        got = signals.wait(look_at_files_every);
+        if (got == SIGHUP) service.reload(options.reread);
+        if (got == 0) service.reload_changed_files();
+    }
+    signals.end(got);
     const int exit_code = service.drain();
     log::stop();
     return exit_code;

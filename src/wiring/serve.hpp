@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.hpp"
+#include "wiring/reload.hpp"
 
 #include <string>
 
@@ -10,6 +11,7 @@ namespace firstcome::wiring {
 struct ServeOptions {
     bool demo = false;       ///< make the item `demo` when there is none
     std::string ready_file;  ///< gets `host:port` once the service takes orders; empty: none
+    ReadConfig reread;  ///< for SIGHUP; none: only files the configuration names are read again
 };
 
 /// Serves until a signal, then drains. Everything it says goes to the log.

@@ -223,7 +223,7 @@ TEST_F(Verbs, CheckConfigTellsEveryMistake) {
     EXPECT_THAT(bad.out, IsEmpty());
     const auto refused_mode = run({"check-config", "--set", "auth.mode=jwt"});
     EXPECT_EQ(refused_mode.code, usage);
-    EXPECT_THAT(refused_mode.err, HasSubstr("auth.mode = jwt is not in this version"));
+    EXPECT_THAT(refused_mode.err, HasSubstr("auth.mode = jwt needs auth.key_file"));
     const auto open = run({"check-config", "--listen", "0.0.0.0:80"});
     EXPECT_EQ(open.code, ok);
     EXPECT_THAT(open.err, HasSubstr("warning: Listening on 0.0.0.0:80 without TLS"));

@@ -172,16 +172,34 @@ TEST(Refusals, AreForWhatWouldBeAPromiseBroken) {
     Config config;
     config.auth.mode = AuthMode::jwt;
     EXPECT_THAT(refusals(config), ElementsAre(HasSubstr("auth.mode")));
+    config.auth.jwks_file = "keys.json";
+    EXPECT_THAT(refusals(config), IsEmpty());
+    config.admin.client_ca_file = "ca.pem";
+    EXPECT_THAT(refusals(config), ElementsAre(HasSubstr("admin.client_ca_file")));
+    config.server.tls_certificate = "c.pem";
+    EXPECT_THAT(refusals(config), IsEmpty());
 }
 
 TEST(RestartNeeded, NamesEveryDifferenceButTheReloadable) {
     Config now;
     Config next;
     next.log.level = LogLevel::debug;
+    next.auth.issuer = "https://id.shop";
     EXPECT_THAT(restart_needed(now, next), IsEmpty());
+    EXPECT_THAT(differences(now, next), ElementsAre("auth.issuer", "log.level"));
     next.redis.url = "redis://elsewhere";
     next.lane.count = 2;
     EXPECT_THAT(restart_needed(now, next), ElementsAre("lane.count", "redis.url"));
+}
+
+TEST(RestartNeeded, BetweenPlainHttpAndTlsButNotBetweenCertificates) {
+    Config plain;
+    Config secured;
+    secured.server.tls_certificate = "c.pem";
+    EXPECT_THAT(restart_needed(plain, secured), ElementsAre("server.tls_certificate"));
+    Config renewed;
+    renewed.server.tls_certificate = "d.pem";
+    EXPECT_THAT(restart_needed(secured, renewed), IsEmpty());
 }
 
 TEST(Duration, IsWrittenInTheLargestExactUnit) {

@@ -104,7 +104,7 @@ private:
     app::PlaceOrder place_order_{{&lane_.lane}};
     app::FindOrder find_order_{stores(lane_), 8};
     app::StockDesk stock_desk_{{{&lane_.lane, &lane_.memory}}};
-    AdminToken token_{std::string(token_text)};
+    AdminTokens token_{AdminToken{std::string(token_text)}};
     app::ServiceState state_;
     std::unique_ptr<app::DeadLetterDesk> desk_;
     App app_{
@@ -113,7 +113,7 @@ private:
         .find_order = find_order_,
         .stock_desk = stock_desk_,
         .hash = lane_.hash,
-        .admin_token = token_,
+        .admin_tokens = token_,
         .state = state_,
         .dead_letters = nullptr,
         .metrics_text = {},

@@ -1,0 +1,31 @@
+// src/adapters/postgres/audit_log.hpp - the audit log of all nodes
+#pragma once
+
+#include "adapters/postgres/connection.hpp"
+#include "ports/audit_log.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace firstcome::postgres {
+
+/// The table audit_log, and stock_movements beside it. Adding an entry again, after a lost answer,
+/// changes nothing.
+///
+/// Thread   one at a time
+class AuditLog final : public ports::AuditLog {
+public:
+    explicit AuditLog(ConnectionOptions options) : connection_(std::move(options)) {}
+
+    [[nodiscard]] Result<void> add(const ports::AuditEntry& entry) override;
+    [[nodiscard]] Result<ports::AuditPage> list(
+        std::size_t limit, const std::optional<ports::AuditCursor>& below
+    ) override;
+
+private:
+    Connection connection_;
+};
+
+}  // namespace firstcome::postgres
