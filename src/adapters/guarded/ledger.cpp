@@ -29,7 +29,7 @@ std::expected<void, LedgerError> Ledger::place(
     if (!permit) return std::unexpected(LedgerError::circuit_open);
     const auto placed = inner_.place(batch, outcomes);
     if (!placed && counts_as_failure(placed.error())) {
-        permit->fail(clock_.monotonic());
+        permit->fail(clock_.monotonic(), static_cast<std::uint32_t>(batch.size()));
     } else {
         permit->succeed(clock_.monotonic());
     }

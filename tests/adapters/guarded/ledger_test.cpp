@@ -6,6 +6,8 @@
 #include "tests/adapters/guarded/world.hpp"
 #include "tests/contract/ledger_contract.hpp"
 
+#include <vector>
+
 namespace firstcome::test {
 namespace {
 
@@ -101,6 +103,16 @@ TEST_F(GuardedLedger, OpensWhenBatchesTakeTooLong) {
     place_many(20);
     EXPECT_EQ(state(), BreakerState::open) << "all were accepted, none in time";
     EXPECT_EQ(place(), LedgerError::circuit_open);
+}
+
+TEST_F(GuardedLedger, OpensWithTheFirstFullBatchThatWaitsInVain) {
+    place_many(100);
+    inner_.error = LedgerError::outcome_unknown;
+    inner_.takes = 500ms;
+    const std::vector<domain::OrderRequest> batch(64, request({}, hash_));
+    std::vector<domain::Outcome> outcomes(batch.size());
+    EXPECT_EQ(guarded_.place(batch, outcomes).error(), LedgerError::outcome_unknown);
+    EXPECT_EQ(state(), BreakerState::open) << "64 buyers were let down, not one";
 }
 
 TEST_F(GuardedLedger, RefusesAtOnceWhileOpenAndDecidesNothing) {
