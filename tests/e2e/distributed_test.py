@@ -2,6 +2,7 @@
 import collections
 import os
 import subprocess
+import time
 import unittest
 
 import auditor
@@ -12,6 +13,7 @@ from stores import make_cluster
 
 class Crowd(Distributed):
     def test_three_nodes_sell_each_unit_once(self):
+        row = self.fault("a million requests for 10,000 units, three nodes")
         self.start_nodes(3)
         units, requests = (10_000, 1_000_000) if FULL else (3_000, 60_000)
         self.sells("drop", units, perUserLimit=2)
@@ -39,6 +41,7 @@ class Crowd(Distributed):
         stock, = self.audit(answers, "drop")
         self.assertEqual((stock["remaining"], stock["sold"]), (0, units))
         outcomes = collections.Counter(answer.code or answer.status for answer in answers)
+        row.survived(count=len(answers))
         self.note(f"{len(answers)} answers: {dict(outcomes)}")
 
     def test_a_key_used_at_two_nodes_at_once_makes_one_order(self):
@@ -84,7 +87,8 @@ class Crowd(Distributed):
 
 class NodeKilled(Distributed):
     def test_the_others_go_on_and_nothing_is_lost(self):
-        rounds = 40 if FULL else 4
+        row = self.fault("node: kill -9 at random moments, three nodes")
+        rounds = 60 if FULL else 4
         self.start_nodes(3)
         self.sells("drop", 2_000 * rounds, perUserLimit=2)
         load = self.start_load(mixed_wishes(self.random, "drop", user_limit=2))
@@ -92,7 +96,8 @@ class NodeKilled(Distributed):
             self.let_it_sell(load, self.random.randrange(300, 2000))
             victim = self.nodes[number % 3]
             victim.kill()
-            self.let_it_sell(load, 500)
+            row.survived(self.selling_again(load, time.monotonic()))
+            self.let_it_sell(load, 300)
             victim.restart()
         load.stop()
         answers = load.join()

@@ -121,6 +121,16 @@ class Distributed(EndToEnd):
             for shard in range(self.shards())
         )
 
+    def drain_time(self):
+        """Seconds until PostgreSQL has all that waits now, though all go on selling. One lane."""
+        since = time.monotonic()
+        last = self.redis.cli("XREVRANGE", "fc:{s0}:outbox", "+", "-", "COUNT", "1").split("-0")[0]
+        wait_until(
+            lambda: int(self.redis.cli("GET", "fc:{s0}:relayed") or 0) >= int(last or 0),
+            "the backlog drains", 90, SLOW_POLL_S
+        )
+        return time.monotonic() - since
+
     def wait_quiet(self):
         wait_until(
             lambda: self.pending() == 0, "PostgreSQL has all that was accepted", QUIET_S,

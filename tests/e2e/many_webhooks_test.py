@@ -65,9 +65,11 @@ class ManyWebhooks(Distributed):
                 lines[stock["itemId"]], list(range(1, stock["sold"] + 1)),
                 f"the line of {stock['itemId']}"
             )
+        # Told once each; what is left is as after the batch that crossed the line.
         for kind, left in (("stock.low", 20), ("stock.sold_out", 0)):
             told = [message.data for message in self.receiver.taken(kind)]
-            self.assertEqual(told, [{"itemId": "drop", "remaining": left, "total": 200}], kind)
+            self.assertEqual([(each["itemId"], each["total"]) for each in told], [("drop", 200)])
+            self.assertLessEqual(told[0]["remaining"], left, kind)
         self.assertEqual(self.dead_letters(), 0)
         repeated = self.receiver.count() - len(self.receiver.taken())
         self.note(f"{len(accepted)} orders, {self.receiver.count()} messages, {repeated} repeated")

@@ -1,4 +1,5 @@
 # tests/e2e/postgres_faults_test.py - PostgreSQL is away, dies, has no room, refuses for a while
+import itertools
 import os
 import pwd
 import time
@@ -27,11 +28,6 @@ class PostgresFaults(Distributed):
         wishes = mixed_wishes(self.random, "drop", user_limit=2)
         return self.start_load(wishes, clients, busy_pause_s=BUSY_PAUSE_S, **options)
 
-    def wait_drained(self, since):
-        """Seconds from `since` until nothing waits, though all go on selling."""
-        wait_until(lambda: self.pending() <= 2, "the backlog drains", 90, SLOW_POLL_S)
-        return time.monotonic() - since
-
     def finish(self, load, **options):
         load.stop()
         answers = load.join(120)
@@ -58,12 +54,14 @@ class Away(PostgresFaults):
             self.assertGreater(self.pending(), 0)
             self.check_reads(load)
             self.postgres.start()
-            rate = (load.accepted - before) / (time.monotonic() - struck)
-            back = time.monotonic()
-            row.survived(self.wait_drained(back))
+            waiting = load.accepted - before
+            took = time.monotonic() - struck
+            row.survived(self.drain_time())
             if outage_s > 30:
-                stored = rate * outage_s / (time.monotonic() - back) + rate
-                drains.append(f"60 s at {rate:,.0f}/s drained at {stored:,.0f}/s")
+                drains.append(
+                    f"then {waiting} orders taken at {waiting / took:,.0f}/s drained at"
+                    f" {waiting / row.recoveries[-1]:,.0f}/s beside new ones"
+                )
         self.finish(load)
         row.remarks += ["60 s once, else 1 s", *drains] if FULL else []
 
@@ -126,7 +124,7 @@ class Away(PostgresFaults):
             wait_until(lambda: self.pending() > 0, "nothing is stored", 10, SLOW_POLL_S)
             line.thaw()
             line.cut()
-            row.survived(self.wait_drained(time.monotonic()))
+            row.survived(self.drain_time())
         self.finish(load)
 
     def test_line_cut_at_every_byte(self):
@@ -152,7 +150,7 @@ class Away(PostgresFaults):
         self.assertEqual(self.dead_letters(), 0)
 
     def cut_once(self, client, line, part, offset):
-        user = f"cut-{part}-{offset}"
+        user = f"cut-{part}-{offset or 0:05}"  # all of one length, and so are the statements
         strike = line.arm(part, user.encode(), offset)
         self.expect(self.ask(client, user, "drop", key=user), 202)
         hit = strike.struck if offset else strike.matched
@@ -194,7 +192,7 @@ class NoRoom(PostgresFaults):
             self.let_it_sell(load, 500)
             self.assertGreater(self.pending(), 0)
             disk.make_room()
-            row.survived(self.wait_drained(time.monotonic()))
+            row.survived(self.drain_time())
         self.finish(load)
 
     def test_no_room_for_the_log(self):
@@ -214,7 +212,7 @@ class NoRoom(PostgresFaults):
             disk.make_room()
             self.postgres.kill()
             self.postgres.start()
-            row.survived(self.wait_drained(time.monotonic()))
+            row.survived(self.drain_time())
         self.finish(load)
 
 
@@ -264,22 +262,29 @@ class Slow(PostgresFaults):
     def start_slow(self, policy):
         self.line = self.proxy(self.postgres.port)
         node = self.start_node({
-            "durability": "database", "postgres.commit_wait": "100ms", "postgres.slow": policy,
+            "durability": "database", "postgres.commit_wait": "300ms", "postgres.slow": policy,
             "breaker.minimum_calls": "10000", "breaker.window_size": "10000",
         }, postgres_port=self.line.port)
         self.sells("drop", 100_000, perUserLimit=2)
         self.client = node.client()
         self.addCleanup(self.client.close)
 
-    def in_time(self, user):
-        return self.expect(self.ask(self.client, user, "drop", key=user), 202).json()
+    def wait_in_time(self, number):
+        """Until PostgreSQL is as quick as it should be, on a machine that may be busy."""
+        tries = itertools.count()
+
+        def in_time():
+            user = f"quick-{number}-{next(tries)}"
+            answer = self.ask(self.client, user, "drop", key=user)
+            return answer.status == 202 and answer.json()["durability"] == "database"
+        wait_until(in_time, "an order is committed before its answer")
 
     def test_wait(self):
         row = self.fault("PostgreSQL: slow at level database, policy wait")
         self.start_slow("wait")
         for number in range(ROUNDS):
-            self.assertEqual(self.in_time(f"quick-{number}")["durability"], "database")
-            self.line.delay_s = 0.4
+            self.wait_in_time(number)
+            self.line.delay_s = 0.8
             user = f"slow-{number}"
             unknown = self.expect(
                 self.ask(self.client, user, "drop", key=user), 504, "outcome_unknown"
@@ -304,15 +309,15 @@ class Slow(PostgresFaults):
         row = self.fault("PostgreSQL: slow at level database, policy declare")
         self.start_slow("declare")
         for number in range(ROUNDS):
-            self.assertEqual(self.in_time(f"quick-{number}")["durability"], "database")
-            self.line.delay_s = 0.4
+            self.wait_in_time(number)
+            self.line.delay_s = 0.8
             user = f"slow-{number}"
             first = self.expect(self.ask(self.client, user, "drop", key=user), 202)
             self.assertEqual(first.json()["durability"], "redis")
             again = self.expect(self.ask(self.client, user, "drop", key=user), 202)
             self.assertEqual((again.body, again.replayed), (first.body, True))
             self.line.delay_s = 0.0
-            row.survived(self.wait_drained(time.monotonic()))
+            row.survived(self.drain_time())
             later = self.expect(self.ask(self.client, user, "drop", key=user), 202)
             self.assertEqual((later.body, later.replayed), (first.body, True))
         self.audit(self.heard, "drop")

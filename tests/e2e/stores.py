@@ -157,13 +157,12 @@ class Postgres(Program):
         return subprocess.run(ready, check=False).returncode == 0
 
     def kill(self):
-        """kill -9 of the postmaster; its children end themselves, and are waited for."""
+        """kill -9 of the postmaster; its children notice and end themselves, and are waited for."""
+        children = self._children() if self.running else []
         super().kill()
-        pattern = f"postgres -D {self.directory}"
         wait_until(
-            lambda: subprocess.run(
-                ["pgrep", "--full", pattern], stdout=subprocess.DEVNULL, check=False
-            ).returncode != 0, "PostgreSQL's processes are gone"
+            lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children),
+            "PostgreSQL's processes are gone"
         )
         pid_file = os.path.join(self.directory, "postmaster.pid")
         if os.path.exists(pid_file):
