@@ -1,6 +1,6 @@
 # tests/e2e/card.py - the reliability card: one row per fault, kept up as tests end
-"""bench/RELIABILITY-CARD.md is a table and its own memory: a row is replaced when its fault has been
-run again, and the others stay as they were. So a run may be stopped and gone on with."""
+"""bench/RELIABILITY-CARD.md is a table and its own memory: a row is replaced when its fault was run
+again, and the others stay as they were. So a run may be stopped and gone on with."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-# tests/e2e/redis_cuts_test.py - the line to Redis breaks at each byte of a script's request or answer
+# tests/e2e/redis_cuts_test.py - the line to Redis breaks at each byte of a request or an answer
 import time
 import unittest
 

@@ -1,4 +1,4 @@
-# tests/e2e/redis_scripts.py - the names by which Redis knows our scripts, so that a fault finds them
+# tests/e2e/redis_scripts.py - by which names Redis knows our scripts, so that a fault finds them
 import hashlib
 import os
 

@@ -299,6 +299,7 @@ TEST(CircuitBreaker, ASlowFailureCountsForEachWhoWaited) {
         {500ms, 9, "half", half_open, "a trial wants ten"},
         {500ms, 10, "half", open, "a trial is over when ten waited in vain"},
     };
+
     for (const auto& row : rows) {
         Spoken spoken;
         spoken.hear(row.before);

@@ -1,7 +1,7 @@
 // tests/shim/clock_shim.cpp - LD_PRELOAD: a wall clock that jumps as a test says
 //
-// FC_CLOCK_FILE  eight bytes, little endian: seconds that the wall clock is off, read at every look.
-//                The monotonic clock is left alone: no step of the wall clock moves it.
+// FC_CLOCK_FILE  eight bytes, little endian: by how many seconds the wall clock is off, read at
+//                every look. The monotonic clock is left alone: no step of the other moves it.
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
@@ -43,6 +43,7 @@ int clock_gettime(clockid_t which, struct timespec* into) noexcept {
 
 int gettimeofday(struct timeval* into, void*) noexcept {
     struct timespec now {};
+
     clock_gettime(CLOCK_REALTIME, &now);
     into->tv_sec = now.tv_sec;
     into->tv_usec = now.tv_nsec / 1000;
@@ -51,6 +52,7 @@ int gettimeofday(struct timeval* into, void*) noexcept {
 
 time_t time(time_t* into) noexcept {
     struct timespec now {};
+
     clock_gettime(CLOCK_REALTIME, &now);
     if (into != nullptr) *into = now.tv_sec;
     return now.tv_sec;
