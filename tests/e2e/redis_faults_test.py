@@ -8,7 +8,7 @@ from many_nodes import Distributed
 from redis_scripts import name_of
 from stores import Redis, Sentinel, free_port
 
-ROUNDS = 50 if FULL else 3
+ROUNDS = 50 if FULL else 2
 BUSY_PAUSE_S = 0.05  # so that those who are told to wait do not take the machine
 SLOW_LOOK_S = 0.01
 
