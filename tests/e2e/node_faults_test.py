@@ -3,8 +3,9 @@ import os
 import time
 import unittest
 
+import auditor
 from faults import WallClock
-from harness import FULL, wait_until
+from harness import FULL, ConnectionClosed, wait_until
 from load import mixed_wishes, unique_wishes
 from many_nodes import POISON, SLOW_POLL_S, Distributed
 from stores import Postgres, Redis
@@ -112,6 +113,8 @@ class Failpoints(Distributed):
             for _ in range(EACH):
                 count += 1
                 self.kill_at(point, 1, lambda: self.poison(count))
+                # It may have met another entry before this order came.
+                wait_until(lambda: self.poison(count), "the true outcome")
                 row.survived()
         began = time.monotonic()
         wait_until(lambda: self.entries("dead") == count, "all are given up", 120, SLOW_POLL_S)
@@ -132,12 +135,17 @@ class Failpoints(Distributed):
         self.audit(self.heard, "drop", restocked_items=["drop"], repairs=False)
 
     def poison(self, number):
+        """Whether somebody heard that it was accepted."""
         client = self.node.client()
         try:
-            self.ask(client, f"poison-{number}", "drop", key=f"p{number}")
-        except Exception:  # killed before the answer: the order is decided, and stored as dead
-            pass
-        client.close()
+            return self.ask(client, f"poison-{number}", "drop", key=f"p{number}").status == 202
+        except (ConnectionClosed, OSError):
+            self.heard.append(auditor.Answer(
+                f"poison-{number}", f"p{number}", "drop", 1, auditor.UNKNOWN
+            ))
+            return False
+        finally:
+            client.close()
 
     def entries(self, status):
         client = self.node.client()

@@ -1,9 +1,12 @@
 # tests/e2e/redis_faults_test.py - Redis forgets, dies, slows down or falls silent while all sell
+import os
+import subprocess
 import time
 import unittest
 
-from harness import FULL, wait_until
-from load import mixed_wishes
+import auditor
+from harness import BINARY, FULL, wait_until
+from load import bench_command, mixed_wishes
 from many_nodes import Distributed
 from redis_scripts import name_of
 from stores import Redis, Sentinel, free_port
@@ -79,6 +82,41 @@ class Memory(Distributed):
         self.assertGreaterEqual(load.unheard, ROUNDS)
         self.audit(answers, "drop")
         self.note(f"{ROUNDS} rounds, {len(answers)} answers, {load.unheard} unheard")
+
+
+class LongRebuild(Distributed):
+    def test_a_rebuild_that_takes_longer_than_a_silent_lead_lasts(self):
+        """Else two nodes would take the lead from each other, and neither would ever be done."""
+        row = self.fault("Redis: FLUSHALL, rebuilding takes longer than a silent lead lasts")
+        slow = self.proxy(self.redis.port)
+        self.start_nodes(2, {"redis.url": f"redis://127.0.0.1:{slow.port}/0"})
+        self.sells("drop", 60_000, perUserLimit=2)
+        record = os.path.join(self.scratch, "record.txt")
+        subprocess.run(
+            bench_command(
+                BINARY, self.nodes[0], record, "--requests", "20000", "--connections", "64",
+                "--item", "drop", "--mix", "new=100", "--no-audit"
+            ), check=True, stdout=subprocess.DEVNULL, timeout=120
+        )
+        self.wait_quiet()
+        for _ in range(5 if FULL else 1):
+            slow.delay_s = 0.09
+            self.redis.cli("FLUSHALL")
+            began = time.monotonic()
+            client = self.nodes[0].client()
+            wait_until(
+                lambda: self.ask(client, "late", "drop", key="late").status == 202, "all sell again",
+                60, 0.05
+            )
+            client.close()
+            row.survived(time.monotonic() - began)
+            self.assertGreater(row.recoveries[-1], 4, "too quick to prove anything")
+            slow.delay_s = 0.0
+        row.remarks.append("20,000 orders, each of Redis's answers 90 ms late")
+        answers = auditor.read_record(record)
+        for answer in answers:
+            answer.sent = answer.answered = None  # the clock of another process
+        self.audit(answers + self.heard, "drop", restocked_items=["drop"])
 
 
 class Failover(Distributed):
