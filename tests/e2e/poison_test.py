@@ -45,8 +45,7 @@ class Poison(Distributed):
         wait_until(lambda: not load.running, "all have ordered", 300, SLOW_POLL_S)
         self.heard += load.join()
         wait_until(
-            lambda: self.stored() == before + count - bad, "the good ones are stored", 120,
-            SLOW_POLL_S
+            lambda: self.stored() == before + count - bad, "the good ones are stored", 600, 0.1
         )
         return time.monotonic() - began
 
