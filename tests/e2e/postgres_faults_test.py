@@ -221,7 +221,7 @@ class Conflicts(PostgresFaults):
 
     def some_fail(self, percent):
         row = self.start(f"PostgreSQL: 40001 and 40P01 on {percent} %", 1_000_000,
-                         {"postgres.batch_size": "20", **EAGER}, nodes=1)
+                         EAGER, nodes=1)
         self.postgres.select(
             "CREATE SEQUENCE tries; CREATE SEQUENCE made_up;"
             "CREATE FUNCTION now_and_then() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"

@@ -105,8 +105,8 @@ class LongRebuild(Distributed):
             began = time.monotonic()
             client = self.nodes[0].client()
             wait_until(
-                lambda: self.ask(client, "late", "drop", key="late").status == 202, "all sell again",
-                60, 0.05
+                lambda: self.ask(client, "late", "drop", key="late").status == 202,
+                "all sell again", 60, 0.05
             )
             client.close()
             row.survived(time.monotonic() - began)
