@@ -173,8 +173,8 @@ class NoRoom(PostgresFaults):
 
     def stall(self, disk):
         """Takes all the room there is, until rows are refused for want of it."""
-        disk.fill_up()
         refused = self.postgres.read_log().count("No space left on device")
+        disk.fill_up()
         wait_until(
             lambda: self.postgres.read_log().count("No space left on device") > refused,
             "there is no room", 60, SLOW_POLL_S
