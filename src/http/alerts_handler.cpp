@@ -40,7 +40,7 @@ void append_alert(std::string& out, const ports::Alert& alert) {
 }  // namespace
 
 void get_alerts(const Request& request, Response& response, App& app) {
-    if (!require_admin(request, response, app)) return;
+    if (!require_admin(request, response, app, AdminScope::read)) return;
     response.content_type = json_content_type;
     response.body = R"({"alerts":[)";
     if (app.alerts) {

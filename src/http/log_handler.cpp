@@ -2,6 +2,7 @@
 #include "http/log_handler.hpp"
 
 #include "http/admin_handler.hpp"
+#include "http/audit_handler.hpp"
 #include "http/answers.hpp"
 #include "http/json_reader.hpp"
 #include "http/problem.hpp"
@@ -86,33 +87,45 @@ void append_level(Response& response) {
 }
 
 // Said while the more talkative of the two levels is in force, so that the change itself is seen.
-void change_level(const Request& request, log::Level before, log::Level after) {
+void change_level(
+    App& app, const Request& request, const Admin& admin, log::Level before, log::Level after
+) {
     if (after < before) log::set_level(after);
     log::info(
         "log level changed",
         {{"before", name(before)},
          {"after", name(after)},
-         {"who", "admin"},
+         {"who", admin.name},
          {"trace_id", request.trace_id()}}
     );
     log::set_level(after);
+    record_change(
+        app,
+        request,
+        admin,
+        {.what = "log.level",
+         .subject = "log",
+         .before = fmt::format("\"{}\"", name(before)),
+         .after = fmt::format("\"{}\"", name(after))}
+    );
 }
 
 }  // namespace
 
 void get_log_level(const Request& request, Response& response, App& app) {
-    if (!require_admin(request, response, app)) return;
+    if (!require_admin(request, response, app, AdminScope::read)) return;
     append_level(response);
 }
 
 void set_log_level(const Request& request, Response& response, App& app) {
-    if (!require_admin(request, response, app)) return;
+    const auto admin = require_admin(request, response, app, AdminScope::all);
+    if (!admin) return;
     if (!is_json(request.content_type)) {
         return answer_problem(request, problem(ProblemCode::unsupported_media_type), response);
     }
     const auto level = parse_level(request.body);
     if (!level) return answer_problem(request, problem(level.error()), response);
-    change_level(request, log::level(), *level);
+    change_level(app, request, *admin, log::level(), *level);
     append_level(response);
 }
 

@@ -33,9 +33,10 @@ void CircuitBreaker::Permit::succeed(MonotonicTime now) {
     std::exchange(breaker_, nullptr)->settle(*this, Ending::successful, now);
 }
 
-void CircuitBreaker::Permit::fail(MonotonicTime now) {
+void CircuitBreaker::Permit::fail(MonotonicTime now, std::uint32_t callers) {
     FC_ASSERT(breaker_ != nullptr);
-    std::exchange(breaker_, nullptr)->settle(*this, Ending::failed, now);
+    FC_ASSERT(callers > 0);
+    std::exchange(breaker_, nullptr)->settle(*this, Ending::failed, now, callers);
 }
 
 void CircuitBreaker::Permit::cancel(MonotonicTime now) {
@@ -108,15 +109,18 @@ bool CircuitBreaker::admits() const {
     FC_UNREACHABLE();
 }
 
-void CircuitBreaker::settle(const Permit& permit, Ending ending, MonotonicTime now) {
+void CircuitBreaker::settle(
+    const Permit& permit, Ending ending, MonotonicTime now, std::uint32_t callers
+) {
     const std::lock_guard lock{mutex_};
     const nanoseconds took = std::max(now - permit.began_, nanoseconds{0});
     CallTotal& total = totals_[static_cast<std::size_t>(ending)];
     ++total.count;
     total.took += took;
     move_on(now);
-    if (permit.generation_ != generation_) return;
-    count(ending, took > options_.slow_call_duration_threshold, now);
+    const bool slow = took > options_.slow_call_duration_threshold;
+    std::uint32_t times = ending == Ending::failed && slow ? callers : 1;
+    for (; times > 0 && permit.generation_ == generation_; --times) count(ending, slow, now);
 }
 
 // What only time brings about. There is no timer: whoever comes next, a scrape included, finds the
@@ -125,10 +129,11 @@ void CircuitBreaker::move_on(MonotonicTime now) {
     const nanoseconds trial_max = options_.max_wait_duration_in_half_open_state;
     if (state_ == BreakerState::half_open && trial_calls_ > 0 && now - trial_began_ >= trial_max) {
         CallCounts counts = trial_.counts(now);
-        const std::uint32_t unanswered = trial_calls_ - counts.calls;
+        const std::uint32_t calls = std::max(trial_calls_, counts.calls);
+        const std::uint32_t unanswered = calls - counts.calls;
         counts.failed += unanswered;
         counts.slow += unanswered;
-        end_trial(counts, trial_calls_, trial_began_ + trial_max);
+        end_trial(counts, calls, trial_began_ + trial_max);
     }
     if (state_ == BreakerState::open && now >= open_until_) {
         enter(BreakerState::half_open, open_until_);

@@ -90,7 +90,9 @@ public:
 
         /// An answer came, a business "no" included. The time since the permit is the duration.
         void succeed(base::MonotonicTime now);
-        void fail(base::MonotonicTime now);
+        /// callers  who waited for this one call. One that failed slowly counts for each of them: a
+        ///          server that stands still is known after two deadlines, not after fifty.
+        void fail(base::MonotonicTime now, std::uint32_t callers = 1);
         /// Was not made, or says nothing about the other side: the permit goes back.
         void cancel(base::MonotonicTime now);
 
@@ -135,7 +137,9 @@ public:
 private:
     enum class Ending : std::uint8_t { successful, failed, ignored };
 
-    void settle(const Permit& permit, Ending ending, base::MonotonicTime now);
+    void settle(
+        const Permit& permit, Ending ending, base::MonotonicTime now, std::uint32_t callers = 1
+    );
     // The rest is called with the lock held.
     void move_on(base::MonotonicTime now);
     void count(Ending ending, bool slow, base::MonotonicTime now);

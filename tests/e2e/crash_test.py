@@ -15,7 +15,8 @@ TRUTH_MAX_S = 3.0
 
 class Crash(EndToEnd):
     def test_killed_again_and_again(self):
-        rounds = 50 if FULL else 5
+        row = self.fault("node: kill -9 at random moments, embedded, clients of the test")
+        rounds = 100 if FULL else 5
         server = self.start_server({"lane.count": "2"})
         client = server.client()
         # Enough for about half of the rounds, so that selling out and being killed meet too.
@@ -36,6 +37,7 @@ class Crash(EndToEnd):
             server.restart()
             ready.append(server.ready_s)
             self.check_truth_comes_soon(load, answers)
+            row.survived(server.ready_s)
         load.stop()
         answers = load.join()
         stocks = [client.stock("drop")]
@@ -71,7 +73,8 @@ class Crash(EndToEnd):
         wait_until(all_told, f"{len(waiting)} buyers hear the truth after the crash", TRUTH_MAX_S)
 
     def test_killed_under_bench(self):
-        rounds = 20 if FULL else 3
+        row = self.fault("node: kill -9 at random moments, embedded, under bench")
+        rounds = 40 if FULL else 3
         server = self.start_server()
         client = server.client()
         record = os.path.join(self.scratch, "record.txt")
@@ -101,6 +104,7 @@ class Crash(EndToEnd):
             kills += 1
             server.restart()
             slowest = max(slowest, server.ready_s)
+            row.survived(server.ready_s)
         code = bench.wait(DEADLINE_S * rounds)
         with open(
             os.path.join(self.scratch, "bench.log"), encoding="utf-8", errors="replace"
@@ -136,9 +140,11 @@ class Failpoints(EndToEnd):
     def test_killed_at_every_step(self):
         passages = range(1, 26) if FULL else (1, 7)
         for name in self.NAMES:
+            row = self.fault(f"node: kill -9 at failpoint {name}, embedded")
             for passage in passages:
                 with self.subTest(name=name, passage=passage):
                     self.kill_at(name, passage)
+                    row.survived()
 
     def kill_at(self, name, passage):
         data = os.path.join(self.scratch, f"{name}-{passage}")

@@ -14,6 +14,7 @@ REQUESTS = 1_000_000 if FULL else 100_000
 
 class Crowd(EndToEnd):
     def test_every_unit_is_sold_once(self):
+        row = self.fault("a million requests for 10,000 units, embedded")
         server = self.start_server()
         record = os.path.join(self.scratch, "record.txt")
         command = bench_command(
@@ -44,6 +45,7 @@ class Crowd(EndToEnd):
         ):
             self.assertGreater(outcomes[kind], 0, f"the mix had no {kind}: {outcomes}")
         self.assertGreater(sum(answer.replayed for answer in answers), 0)
+        row.survived(count=len(answers))
         self.note(f"{len(answers)} answers: {dict(outcomes)}")
 
 

@@ -106,12 +106,14 @@ class NoRoom(EndToEnd):
         return disk
 
     def test_a_disk_that_is_full(self):
+        row = self.fault("disk full, embedded: selling stops, no false answer")
         disk = self.small_disk(8, 5)
         server = self.start_server(data=os.path.join(disk.path, "data"))
         self.prepare(server)
         for round_number in range(10 if FULL else 2):
             load = self.sell_until_full(server, f"r{round_number}-")
             self.check_while_full()
+            row.survived()
             if round_number == 0:
                 disk.make_room()
                 self.check_selling_again(load)
@@ -164,6 +166,7 @@ class FailingWrites(EndToEnd):
     """The Nth write fails, for many N: what was accepted is there, what was not is not."""
 
     def test_the_nth_write_fails(self):
+        row = self.fault("the Nth write fails (EIO, ENOSPC, short), embedded")
         data = os.path.join(self.scratch, "data")
         fault = DiskFault(self.scratch, data)
         server = self.start_server(environment=fault.environment)
@@ -190,6 +193,7 @@ class FailingWrites(EndToEnd):
             fault.strikes(), rounds // 4, "the shim hit too seldom to prove anything"
         )
         self.assertTrue(server.running, "one failed write ended the process")
+        row.survived(count=rounds)
         self.assertLessEqual(set(kinds), {202, "please_wait"})
         self.assertGreater(kinds[202], rounds)
         stocks = [client.stock("nth")]

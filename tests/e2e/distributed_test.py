@@ -7,125 +7,15 @@ import time
 import unittest
 
 import auditor
-from harness import BINARY, DEADLINE_S, FULL, EndToEnd, Client, run_program, wait_until
-from load import Load, bench_command, mixed_wishes, unique_wishes
-from stores import Cable, Postgres, Redis, Sentinel, free_port, make_cluster
-
-QUIET_S = 30.0  # for everything accepted to be in PostgreSQL once the load has ended
-
-
-class Distributed(EndToEnd):
-    """Nodes over stores of the test's own. All share one admin token and one lane count."""
-
-    def setUp(self):
-        super().setUp()
-        self.redis = self.made(Redis(self.scratch))
-        self.postgres = self.made(Postgres(self.scratch))
-        self.nodes = []
-
-    def made(self, program):
-        self.addCleanup(program.kill)
-        return program.start()
-
-    def cable(self, port):
-        cable = Cable(port)
-        self.addCleanup(cable.close)
-        return cable
-
-    def start_node(self, settings=None, redis_port=None, postgres_port=None, start=True):
-        number = len(self.nodes)
-        node = self.make_server({
-            "mode": "distributed",
-            "redis.url": f"redis://127.0.0.1:{redis_port or self.redis.port}/0",
-            "postgres.url":
-                f"postgresql://firstcome@127.0.0.1:{postgres_port or self.postgres.port}/postgres",
-            "admin.token_file": os.path.join(self.scratch, "admin.token"),
-            **(settings or {}),
-        }, data=os.path.join(self.scratch, f"node-{number}"))
-        node.admin_token = self.admin_token
-        self.nodes.append(node)
-        return node.start() if start else node
-
-    def admin_token(self):
-        with open(os.path.join(self.scratch, "admin.token"), encoding="ascii") as file:
-            return file.read().strip()
-
-    def start_nodes(self, count, settings=None):
-        for _ in range(count):
-            self.start_node(settings)
-        return self.nodes
-
-    def addresses(self):
-        return [node.address for node in self.nodes]
-
-    def sells(self, item, units, **members):
-        client = self.nodes[0].client()
-        wait_until(
-            lambda: client.change_stock(item, "set", units, **members).status == 200,
-            f"the stock of {item} can be set"
-        )
-        client.close()
-
-    def start_load(self, wishes, clients=64, **options):
-        load = Load(self.addresses(), wishes, clients=clients, **options).start()
-        self.addCleanup(load.abandon)
-        return load
-
-    def let_it_sell(self, load, orders, deadline_s=60):
-        target = load.definite + orders
-        wait_until(lambda: load.definite >= target or not load.running, "orders are placed",
-                   deadline_s)
-
-    def shards(self):
-        return int(self.nodes[0].settings.get("lane.count", "1"))
-
-    def pending(self):
-        """Batches in Redis that PostgreSQL does not have yet."""
-        return sum(
-            int(self.redis.cli("XLEN", f"fc:{{s{shard}}}:outbox") or 0)
-            for shard in range(self.shards())
-        )
-
-    def wait_quiet(self):
-        wait_until(lambda: self.pending() == 0, "PostgreSQL has all that was accepted", QUIET_S)
-
-    def stocks(self, *items):
-        """What each node says of each item, once all nodes say the same."""
-        def agreed():
-            told = []
-            for item in items:
-                of_nodes = []
-                for node in self.nodes:
-                    if not node.running:
-                        continue
-                    client = node.client()
-                    stock = client.stock(item)
-                    client.close()
-                    stock.pop("asOf", None)
-                    of_nodes.append(stock)
-                if any(stock != of_nodes[0] for stock in of_nodes):
-                    return None
-                told.append(of_nodes[0])
-            return told
-        return wait_until(agreed, f"all nodes say the same of {items}")
-
-    def audit(self, answers, *items, **options):
-        """PostgreSQL = Redis = what clients were told."""
-        self.wait_quiet()
-        stocks = self.stocks(*items)
-        store = auditor.read_postgres(self.postgres.select)
-        auditor.assert_store_clean(answers, store, stocks=stocks, **options)
-        for stock in stocks:
-            self.assertEqual(stock["remaining"] + stock["sold"] + stock.get("compensating", 0),
-                             stock["initial"] + stock.get("restocked", 0))
-        return stocks
-
-    def dead_letters(self):
-        return int(self.postgres.value("SELECT count(*) FROM failed_order_events"))
+from harness import BINARY, DEADLINE_S, FULL, run_program, wait_until
+from load import bench_command, mixed_wishes, unique_wishes
+from many_nodes import QUIET_S, Distributed
+from stores import free_port, make_cluster
 
 
 class Crowd(Distributed):
     def test_three_nodes_sell_each_unit_once(self):
+        row = self.fault("a million requests for 10,000 units, three nodes")
         self.start_nodes(3)
         units, requests = (10_000, 1_000_000) if FULL else (3_000, 60_000)
         self.sells("drop", units, perUserLimit=2)
@@ -153,6 +43,7 @@ class Crowd(Distributed):
         stock, = self.audit(answers, "drop")
         self.assertEqual((stock["remaining"], stock["sold"]), (0, units))
         outcomes = collections.Counter(answer.code or answer.status for answer in answers)
+        row.survived(count=len(answers))
         self.note(f"{len(answers)} answers: {dict(outcomes)}")
 
     def test_a_key_used_at_two_nodes_at_once_makes_one_order(self):
@@ -198,15 +89,17 @@ class Crowd(Distributed):
 
 class NodeKilled(Distributed):
     def test_the_others_go_on_and_nothing_is_lost(self):
-        rounds = 40 if FULL else 4
+        row = self.fault("node: kill -9 at random moments, three nodes")
+        rounds = 60 if FULL else 4
         self.start_nodes(3)
-        self.sells("drop", 2_000 * rounds, perUserLimit=2)
+        self.sells("drop", 1_000_000, perUserLimit=2)
         load = self.start_load(mixed_wishes(self.random, "drop", user_limit=2))
         for number in range(rounds):
             self.let_it_sell(load, self.random.randrange(300, 2000))
             victim = self.nodes[number % 3]
             victim.kill()
-            self.let_it_sell(load, 500)
+            row.survived(self.selling_again(load, time.monotonic()))
+            self.let_it_sell(load, 300)
             victim.restart()
         load.stop()
         answers = load.join()
@@ -228,266 +121,41 @@ class NodeKilled(Distributed):
         self.assertTrue(second.running)
 
 
-class RedisFaults(Distributed):
-    """At level `database`: what was accepted survives any loss of Redis."""
+class Topologies(Distributed):
+    """Redis as a Cluster."""
 
-    SETTINGS = {"durability": "database", "postgres.commit_wait": "5s"}
-
-    def sell_through(self, fault, rounds, name):
-        self.start_nodes(2, self.SETTINGS)
-        self.sells("drop", 1_500 * rounds, perUserLimit=2)
-        load = self.start_load(mixed_wishes(self.random, "drop", user_limit=2))
-        slowest = 0.0
-        for _ in range(rounds):
-            self.let_it_sell(load, self.random.randrange(300, 1500))
-            fault()
-            struck = time.monotonic()
-            accepted = self.accepted(load)
-            wait_until(lambda: self.accepted(load) > accepted + 20 or not load.running,
-                       f"selling goes on after {name}", 30)
-            slowest = max(slowest, time.monotonic() - struck)
-        load.stop()
-        answers = load.join(90)
-        # Units of orders that Redis lost before PostgreSQL had them are sold again: nobody was
-        # told "accepted" for those, but somebody may have heard "sold out" meanwhile.
-        self.audit(answers, "drop", restocked_items=["drop"])
-        self.note(f"{rounds} x {name}, {len(answers)} answers, selling again after {slowest:.2f} s")
-
-    @staticmethod
-    def accepted(load):
-        return sum(answer.status == 202 for answer in load.answers)
-
-    def test_flushall(self):
-        self.sell_through(lambda: self.redis.cli("FLUSHALL"), 50 if FULL else 3, "FLUSHALL")
-
-    def test_killed_and_started_again(self):
-        def fault():
-            self.redis.kill()
-            self.redis.start()
-        self.sell_through(fault, 50 if FULL else 3, "kill -9")
-
-    def test_restarted_empty(self):
-        def fault():
-            self.redis.kill()
-            self.redis.lose_data()
-            self.redis.start()
-        self.sell_through(fault, 50 if FULL else 3, "restart without data")
-
-    def test_answers_swallowed_after_execution(self):
-        cable = self.cable(self.redis.port)
-        self.start_node({"redis.command_timeout": "300ms"}, redis_port=cable.port)
-        self.sells("drop", 20_000)
-        load = self.start_load(mixed_wishes(self.random, "drop"), clients=32)
-        rounds = 20 if FULL else 2
-        for _ in range(rounds):
+    def test_a_cluster_of_three_sells_by_shards(self):
+        nodes = make_cluster(self.scratch, self.made)
+        seeds = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+        self.start_nodes(2, {"redis.url": f"redis+cluster://{seeds}", "lane.count": "6"})
+        items = [f"drop-{number}" for number in range(8)]
+        for item in items:
+            self.sells(item, 200, perUserLimit=2)
+        loads = [
+            self.start_load(mixed_wishes(self.random, item, prefix=f"{item}-", user_limit=2),
+                            clients=8)
+            for item in items
+        ]
+        for load in loads:
             self.let_it_sell(load, 500)
-            cable.swallow_answers = True
-            unknown = self.unknown(load)
-            wait_until(lambda: self.unknown(load) > unknown, "somebody hears outcome_unknown")
-            cable.swallow_answers = False
-            cable.cut()
-            accepted = self.accepted(load)
-            wait_until(lambda: self.accepted(load) > accepted + 50, "selling goes on", 40)
-        load.stop()
-        answers = load.join(90)
-        self.audit(answers, "drop")
+        answers = []
+        for load in loads:
+            load.stop()
+            answers += load.join()
+        holding = sum(int(node.cli("DBSIZE")) > 0 for node in nodes)
+        self.assertEqual(holding, 3, "all of the cluster has a part")
+        self.wait_stored(answers)
+        stocks = self.stocks(*items)
+        store = auditor.read_postgres(self.postgres.select)
+        auditor.assert_store_clean(answers, store, stocks=stocks)
+        self.assertEqual([stock["remaining"] for stock in stocks], [0] * len(items))
 
-    @staticmethod
-    def unknown(load):
-        return sum(answer.status == 504 for answer in load.answers)
-
-    def test_slow_redis_opens_the_breaker_and_answers_stay_quick(self):
-        cable = self.cable(self.redis.port)
-        node = self.start_node({"redis.command_timeout": "300ms"}, redis_port=cable.port)
-        self.sells("drop", 100_000)
-        load = self.start_load(unique_wishes("drop"), clients=16, retry_busy=False)
-        self.let_it_sell(load, 200)
-        cable.delay_s = 5.0
-        client = node.client()
-
-        def waits():
-            answer = client.order("somebody", "drop")
-            return answer.status == 503 and answer.json()["reason"] == "breaker_open" and answer
-        answer = wait_until(waits, "the breaker opens", 30)
-        self.assertGreaterEqual(int(answer.header("Retry-After")), 1)
-        self.assertIn("대기", answer.json()["message"])
-        self.assertEqual(client.stock("drop")["initial"], 100_000)  # the last known value
-        times = []
-        for _ in range(50):
-            began = time.monotonic()
-            if client.order("somebody", "drop").status == 503:
-                times.append(time.monotonic() - began)
-        self.note(f"503 in {sorted(times)[len(times) // 2] * 1000:.2f} ms (median)")
-        cable.delay_s = 0.0
-        cable.cut()
-        wait_until(lambda: client.order("another", "drop").status == 202, "it closes again", 60)
-        load.stop()
-        answers = load.join(90)
-        self.audit(answers, "drop", complete=False)
-
-
-class PostgresFaults(Distributed):
-    """At level `redis`: selling goes on, and PostgreSQL gets everything later."""
-
-    def test_down_for_a_while(self):
-        self.start_nodes(2)
-        self.sells("drop", 30_000, perUserLimit=2)
-        load = self.start_load(mixed_wishes(self.random, "drop", user_limit=2))
-        self.let_it_sell(load, 1000)
-        self.postgres.kill()
-        began, before = time.monotonic(), load.definite
-        self.let_it_sell(load, 4000)
-        rate = (load.definite - before) / (time.monotonic() - began)
-        self.assertGreater(self.pending(), 0)
-        client = self.nodes[0].client()
-        accepted = next(a for a in reversed(load.answers) if a.status == 202 and not a.replayed)
-        seen = client.get(f"/api/v1/orders/{accepted.order_id}")
-        self.expect(seen, 200)
-        self.assertEqual(seen.json()["status"], "processing")
-        self.assertEqual(client.get("/readyz").status, 200)
-        client.close()
-        self.postgres.start()
-        load.stop()
-        answers = load.join()
-        self.audit(answers, "drop")
-        self.assertEqual(self.dead_letters(), 0, "an outage is nobody's dead letter")
-        self.note(f"{rate:,.0f} answers/s without PostgreSQL")
-
-    def test_killed_again_and_again(self):
-        rounds = 50 if FULL else 4
-        self.start_nodes(2, {"durability": "database", "postgres.commit_wait": "5s"})
-        self.sells("drop", 1_000 * rounds, perUserLimit=2)
-        load = self.start_load(mixed_wishes(self.random, "drop", user_limit=2))
-        for _ in range(rounds):
-            self.let_it_sell(load, self.random.randrange(100, 800))
-            self.postgres.kill()
-            self.postgres.start()
-        load.stop()
-        answers = load.join(90)
-        self.audit(answers, "drop")
-        self.assertEqual(self.dead_letters(), 0)
-
-    def test_deadlocks_and_serialization_failures_are_tried_again(self):
-        self.postgres.select(
-            "CREATE FUNCTION now_and_then() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-            " IF random() < 0.25 THEN RAISE EXCEPTION 'made up' USING ERRCODE = '40001'; END IF;"
-            " IF random() < 0.25 THEN RAISE EXCEPTION 'made up' USING ERRCODE = '40P01'; END IF;"
-            " RETURN NULL; END $$"
-        )
-        self.start_node()
-        self.postgres.select(
-            "CREATE TRIGGER now_and_then BEFORE INSERT ON orders FOR EACH STATEMENT"
-            " EXECUTE FUNCTION now_and_then()"
-        )
-        self.sells("drop", 1_000)
-        load = self.start_load(unique_wishes("drop"), clients=8)
-        self.let_it_sell(load, 1_200)
-        load.stop()
-        answers = load.join()
-        self.audit(answers, "drop")
-        self.assertEqual(self.dead_letters(), 0)
-
-
-class Poison(Distributed):
-    """Rows PostgreSQL refuses: parked, retried, given up; the good ones are not held up."""
-
-    SETTINGS = {
-        "dead_letters.backoff": "10ms", "dead_letters.backoff_max": "50ms",
-        "dead_letters.attempts_max": "3",
-    }
-
-    def test_bad_rows_among_good_ones(self):
-        self.start_nodes(2, self.SETTINGS)
-        client = self.nodes[0].client()
-        self.sells("drop", 500)
-        self.postgres.select(
-            "ALTER TABLE orders ADD CONSTRAINT no_poison CHECK (user_id NOT LIKE 'poison%')"
-        )
-        orders = {}
-        for number in range(200):
-            user = f"poison-{number}" if number % 20 == 7 else f"user-{number}"
-            answer = self.expect(client.order(user, "drop", key=f"k{number}"), 202).json()
-            orders[user] = answer["orderId"]
+    def wait_stored(self, answers):
+        accepted = {answer.order_id for answer in answers if answer.status == 202}
         wait_until(
-            lambda: self.postgres.value("SELECT count(*) FROM orders") == "190",
-            "the good ones are stored"
+            lambda: int(self.postgres.value("SELECT count(*) FROM orders")) >= len(accepted),
+            "PostgreSQL has all that was accepted", QUIET_S
         )
-        wait_until(
-            lambda: self.postgres.value(
-                "SELECT count(*) FROM failed_order_events WHERE status = 'dead'"
-            ) == "10", "the bad ones are dead letters"
-        )
-        listed = self.expect(client.admin("GET", "/api/v1/admin/dlq?status=dead"), 200).json()
-        self.assertEqual(listed["total"], 10)
-        dlq = wait_until(
-            lambda: (found := client.admin("GET", "/api/v1/admin/stats").json()["dlq"])["dead"]
-            == 10 and found, "the figures say so"
-        )
-        self.assertEqual((dlq["depth"], dlq["byCause"]["invalid"]), (10, 10))
-        self.assertGreater(dlq["oldestAgeSeconds"], 0)
-        stock, = self.stocks("drop")
-        self.assertEqual((stock["sold"] + stock["compensating"], stock["remaining"]), (200, 300))
-        self.expect(client.get(f"/api/v1/orders/{orders['poison-7']}"), 200)
-        # Discarding gives the unit back, once, however often it is asked.
-        entry = listed["items" if "items" in listed else "entries"][0]
-        statuses = collections.Counter()
-        for _ in range(100):
-            statuses[client.admin(
-                "POST", f"/api/v1/admin/dlq/{entry['id']}/discard", {"reason": "a test"}
-            ).status] += 1
-        self.assertEqual(statuses[202], 1, statuses)
-        wait_until(lambda: self.stocks("drop")[0]["remaining"] == 301, "the unit is back")
-        # What can be stored now is delivered by a redrive.
-        self.postgres.select("ALTER TABLE orders DROP CONSTRAINT no_poison")
-        self.expect(client.admin(
-            "POST", "/api/v1/admin/dlq/redrive", {"filter": {}, "maxPerSecond": 1000}
-        ), 202)
-        wait_until(
-            lambda: self.postgres.value("SELECT count(*) FROM orders") == "199", "they are stored"
-        )
-        stock, = self.stocks("drop")
-        self.assertEqual((stock["sold"], stock["remaining"]), (199, 301))
-        client.close()
-
-
-    def test_a_discard_that_a_kill_cut_short_gives_the_units_back_once(self):
-        node = self.start_node(self.SETTINGS)
-        self.sells("drop", 100)
-        self.postgres.select(
-            "ALTER TABLE orders ADD CONSTRAINT no_poison CHECK (user_id NOT LIKE 'poison%')"
-        )
-        left = 100
-        for point in ("before_compensate", "before_compensated"):
-            with self.subTest(point=point):
-                client = node.client()
-                order = self.expect(client.order(f"poison-{point}", "drop", 5), 202).json()
-                entry, = wait_until(
-                    lambda client=client: client.admin(
-                        "GET", "/api/v1/admin/dlq?status=dead"
-                    ).json()["entries"], "it is a dead letter"
-                )
-                client.close()
-                discard = f"/api/v1/admin/dlq/{entry['id']}/discard"
-                node.environment = {"FIRSTCOME_FAILPOINTS": f"{point}=kill@1"}
-                node.kill()
-                node.restart()
-                client = node.client()
-                with self.assertRaises(Exception):
-                    client.admin("POST", discard, {"reason": "cut short"})
-                self.assertEqual(node.wait_exit(), -9)
-                node.environment = {}
-                node.restart()
-                wait_until(
-                    lambda: self.stocks("drop")[0]["remaining"] == left, "the units are back"
-                )
-                client = node.client()
-                self.assertEqual(client.admin("POST", discard, {"reason": "again"}).status, 409)
-                gone = self.expect(client.get(f"/api/v1/orders/{order['orderId']}"), 200).json()
-                self.assertEqual(gone["status"], "failed")
-                client.close()
-                node.stop()
-                node.restart()
-                self.assertEqual(self.stocks("drop")[0]["remaining"], left, "and only once")
 
 
 class Backlog(Distributed):
@@ -686,120 +354,6 @@ class Audit(Distributed):
         code, printed = self.audited()
         self.assertEqual(code, 2, printed)
         self.assertRegex(printed, "emptied while no node ran; start a node")
-
-
-class Shutdown(Distributed):
-    def test_sigterm_under_load_loses_nothing(self):
-        rounds = 20 if FULL else 2
-        self.start_nodes(2)
-        self.sells("drop", 2_000 * rounds)
-        load = self.start_load(unique_wishes("drop"))
-        for number in range(rounds):
-            self.let_it_sell(load, 500)
-            node = self.nodes[number % 2]
-            node.stop()
-            node.restart()
-        load.stop()
-        answers = load.join()
-        self.audit(answers, "drop")
-
-    def test_sigterm_with_postgres_down_says_what_is_left(self):
-        node = self.start_node({"shutdown.drain": "1s"})
-        self.sells("drop", 1000)
-        self.postgres.kill()
-        client = node.client()
-        for number in range(20):
-            self.expect(client.order(f"u{number}", "drop"), 202)
-        client.close()
-        node.terminate()
-        self.assertEqual(node.wait_exit(), 1)
-        self.assertRegex(node.log(), r"events_pending\W+20")
-        self.postgres.start()
-        node.restart()
-        self.wait_quiet()
-        self.assertEqual(self.postgres.value("SELECT count(*) FROM orders"), "20")
-
-    def test_sigterm_with_redis_down(self):
-        node = self.start_node({"shutdown.drain": "1s"})
-        self.sells("drop", 1000)
-        self.redis.kill()
-        began = time.monotonic()
-        node.terminate()
-        node.wait_exit()
-        self.assertLess(time.monotonic() - began, 15)
-
-
-class Topologies(Distributed):
-    """Redis behind Sentinels, and as a Cluster."""
-
-    def test_a_replica_takes_over(self):
-        replica = self.made(
-            Redis(self.scratch, options=("--replicaof", f"127.0.0.1 {self.redis.port}"))
-        )
-        wait_until(
-            lambda: "master_link_status:up" in replica.cli("INFO", "replication"), "it replicates"
-        )
-        sentinel = self.made(Sentinel(self.scratch, self.redis.port, 1))
-        settings = {
-            "redis.url": f"redis+sentinel://127.0.0.1:{sentinel.port}/shop/0",
-            "durability": "database", "postgres.commit_wait": "5s",
-        }
-        self.start_nodes(2, settings)
-        self.sells("drop", 20_000, perUserLimit=2)
-        load = self.start_load(mixed_wishes(self.random, "drop", user_limit=2))
-        self.let_it_sell(load, 1000)
-        wait_until(
-            lambda: "num-slaves,1" in self.sentinel_says(sentinel), "the Sentinel knows the replica"
-        )
-        self.redis.kill()
-        struck = time.monotonic()
-        accepted = RedisFaults.accepted(load)
-        wait_until(lambda: RedisFaults.accepted(load) > accepted + 50, "the replica sells", 60)
-        self.note(f"selling again after {time.monotonic() - struck:.1f} s")
-        load.stop()
-        answers = load.join(90)
-        self.redis = replica
-        self.audit(answers, "drop", restocked_items=["drop"])
-
-    def sentinel_says(self, sentinel):
-        done = subprocess.run(
-            ["redis-cli", "-p", str(sentinel.port), "SENTINEL", "master", "shop"],
-            stdout=subprocess.PIPE, check=False, timeout=DEADLINE_S,
-        )
-        return ",".join(done.stdout.decode().split())
-
-    def test_a_cluster_of_three_sells_by_shards(self):
-        nodes = make_cluster(self.scratch, self.made)
-        seeds = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
-        self.start_nodes(2, {"redis.url": f"redis+cluster://{seeds}", "lane.count": "6"})
-        items = [f"drop-{number}" for number in range(8)]
-        for item in items:
-            self.sells(item, 200, perUserLimit=2)
-        loads = [
-            self.start_load(mixed_wishes(self.random, item, prefix=f"{item}-", user_limit=2),
-                            clients=8)
-            for item in items
-        ]
-        for load in loads:
-            self.let_it_sell(load, 500)
-        answers = []
-        for load in loads:
-            load.stop()
-            answers += load.join()
-        holding = sum(int(node.cli("DBSIZE")) > 0 for node in nodes)
-        self.assertEqual(holding, 3, "all of the cluster has a part")
-        self.wait_stored(answers)
-        stocks = self.stocks(*items)
-        store = auditor.read_postgres(self.postgres.select)
-        auditor.assert_store_clean(answers, store, stocks=stocks)
-        self.assertEqual([stock["remaining"] for stock in stocks], [0] * len(items))
-
-    def wait_stored(self, answers):
-        accepted = {answer.order_id for answer in answers if answer.status == 202}
-        wait_until(
-            lambda: int(self.postgres.value("SELECT count(*) FROM orders")) >= len(accepted),
-            "PostgreSQL has all that was accepted", QUIET_S
-        )
 
 
 class Start(Distributed):

@@ -1,30 +1,47 @@
-# tests/e2e/faults.py - a disk that fails on request, a disk that is too small
+# tests/e2e/faults.py - a disk that fails on request or is too small, a clock that jumps
 import atexit
 import contextlib
 import functools
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 
 from harness import ROOT
 
-SHIM_SOURCE = os.path.join(ROOT, "tests", "shim", "fault_shim.cpp")
 EIO, ENOSPC = 5, 28
 
 
 @functools.lru_cache(maxsize=None)
-def shim():
-    """The shim as a shared object: FC_FAULT_SHIM, or built here once per run."""
+def shim(name="fault_shim"):
+    """A shim as a shared object: FC_FAULT_SHIM (of the disk), or built here once per run."""
     given = os.environ.get("FC_FAULT_SHIM")
-    if given:
+    if given and name == "fault_shim":
         return given
     folder = tempfile.mkdtemp(prefix="firstcome-shim-")
-    target = os.path.join(folder, "fault_shim.so")
+    os.chmod(folder, 0o755)  # PostgreSQL may be another user
+    source = os.path.join(ROOT, "tests", "shim", f"{name}.cpp")
+    target = os.path.join(folder, f"{name}.so")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    command = ["g++", "-std=c++20", "-O2", "-fPIC", "-shared", "-o", target, SHIM_SOURCE, "-ldl"]
+    command = ["g++", "-std=c++20", "-O2", "-fPIC", "-shared", "-o", target, source, "-ldl"]
     subprocess.run(command, check=True)
     return target
+
+
+class WallClock:
+    """The wall clock of one process or of several, stepped while they run."""
+
+    def __init__(self, path):
+        self.path = path
+        self.step_to(0)
+        self.environment = {"LD_PRELOAD": shim("clock_shim"), "FC_CLOCK_FILE": path}
+
+    def step_to(self, seconds):
+        """So far from the true time, from now on."""
+        mode = "r+b" if os.path.exists(self.path) else "wb"
+        with open(self.path, mode) as file:
+            file.write(struct.pack("<q", seconds))
 
 
 class DiskFault:
@@ -81,6 +98,16 @@ class SmallDisk:
     def fill(self, megabytes):
         with open(self.filler, "wb") as file:
             file.write(b"\0" * (megabytes << 20))
+
+    def fill_up(self):
+        """Takes all the room there is."""
+        with open(self.filler, "wb", buffering=0) as file:
+            piece = b"\0" * (1 << 16)
+            while piece:
+                try:
+                    file.write(piece)
+                except OSError:
+                    piece = piece[:len(piece) // 2]
 
     def make_room(self):
         os.unlink(self.filler)

@@ -10,6 +10,7 @@ from load import Load, mixed_wishes
 
 class SyncFails(EndToEnd):
     def test_the_process_stops_and_the_next_one_knows(self):
+        row = self.fault("fsync fails (EIO), embedded: the process stops, the next one knows")
         data = os.path.join(self.scratch, "data")
         fault = DiskFault(self.scratch, data)
         server = self.start_server(environment=fault.environment)
@@ -36,6 +37,7 @@ class SyncFails(EndToEnd):
             fault.disarm()
             auditor.assert_clean(answers, data)
             server.restart()
+            row.survived(server.ready_s)
             # Who heard nothing asks again with the same key, and gets the truth.
             unheard = {
                 (a.user, a.key): a for a in answers if a.status == auditor.UNKNOWN

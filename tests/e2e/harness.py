@@ -41,7 +41,7 @@ def seeded(name):
     return random.Random(f"{SEED}/{name}")
 
 
-def wait_until(condition, what, deadline_s=DEADLINE_S):
+def wait_until(condition, what, deadline_s=DEADLINE_S, poll_s=POLL_S):
     """The first true value of `condition`; fails loudly when the deadline passes."""
     end = time.monotonic() + deadline_s
     while True:
@@ -50,7 +50,7 @@ def wait_until(condition, what, deadline_s=DEADLINE_S):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"waited {deadline_s:g} s in vain: {what}")
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 # ---------------------------------------------------------------------------------------- answers
@@ -445,6 +445,21 @@ def run_program(*arguments, environment=None, deadline_s=DEADLINE_S, binary=None
 # ------------------------------------------------------------------------------------------ tests
 
 
+class Fault:
+    """One row of the reliability card: how often a fault was survived, and how soon it was over."""
+
+    def __init__(self, name):
+        self.name = name
+        self.count = 0
+        self.recoveries = []  # seconds
+        self.remarks = []
+
+    def survived(self, recovery_s=None, count=1):
+        self.count += count
+        if recovery_s is not None:
+            self.recoveries.append(recovery_s)
+
+
 class EndToEnd(unittest.TestCase):
     """A test case with servers: one for the class (`shared_settings`), or each test its own."""
 
@@ -477,12 +492,18 @@ class EndToEnd(unittest.TestCase):
         self.random = seeded(self.id())
         self.servers = []
         self.notes = []
+        self.faults = []
         self.scratch = tempfile.mkdtemp(prefix="firstcome-e2e-")
         self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
 
     def note(self, text):
         """A measured fact that the runner prints beside the test's name."""
         self.notes.append(text)
+
+    def fault(self, name):
+        """A row of the reliability card, which the test fills in as it goes."""
+        self.faults.append(Fault(name))
+        return self.faults[-1]
 
     def make_server(self, settings=None, data=None, **more):
         """A server of this test's own, not started."""

@@ -73,17 +73,21 @@ class Load:
     """
 
     def __init__(
-        self, address, wishes, clients=64, ride_out=True, keep_exchanges=False, retry_busy=True
+        self, address, wishes, clients=64, ride_out=True, keep_exchanges=False, retry_busy=True,
+        busy_pause_s=CONNECT_PAUSE_S
     ):
         self.addresses = address if isinstance(address, list) else [address]
         self.wishes = iter(wishes)
         self.clients = [_Client(number) for number in range(clients)]
         self.ride_out = ride_out
         self.retry_busy = retry_busy
+        self.busy_pause_s = busy_pause_s  # before a no of the service's own making is asked again
         self.keep_exchanges = keep_exchanges
         self.answers = []
         self.exchanges = []
         self.definite = 0  # answers that settle a wish
+        self.accepted = 0  # answers 202, repeated ones too
+        self.unheard = 0  # requests of which nobody knows yet what became of them
         self.refused_connections = 0
         self.error = None
         self._stop = threading.Event()
@@ -277,7 +281,7 @@ class Load:
         if undecided and self.ride_out and client.wish.key:
             if client.exchange.said_close:
                 self._drop(client)
-            client.state, client.resume_at = "pausing", time.monotonic() + CONNECT_PAUSE_S
+            client.state, client.resume_at = "pausing", time.monotonic() + self.busy_pause_s
             return False
         self.definite += 1
         client.wish, client.state = None, "idle"
@@ -301,6 +305,8 @@ class Load:
             else:
                 answer.code = members.get("code", "")
         client.exchange.answer = answer if answered else None
+        self.accepted += status == 202
+        self.unheard += status in UNDECIDED
         self.answers.append(answer)
 
 

@@ -58,6 +58,8 @@ class Sigterm(EndToEnd):
         return late
 
     def test_sigterm_under_full_load(self):
+        row = self.fault("SIGTERM under full load, embedded")
+        row.remarks.append("time: until the process was gone")
         data = os.path.join(self.scratch, "data")
         server = self.make_server(data=data)
         answers, slowest = [], 0.0
@@ -68,6 +70,7 @@ class Sigterm(EndToEnd):
             store = auditor.read_store(data)
             late = self.check_exchanges(exchanges, before, store)
             slowest = max(slowest, took)
+            row.survived(took)
             self.note(
                 f"round {number}: {len(heard)} answers, after SIGTERM {late}, exit in {took:.2f} s"
             )

@@ -1,4 +1,4 @@
-# tests/e2e/stores.py - a real Redis and a real PostgreSQL of one test's own, and a cable to cut
+# tests/e2e/stores.py - a real Redis and a real PostgreSQL of one test's own
 """Everything listens on 127.0.0.1 on a free port, lives in the test's scratch directory, and is
 ended by its process id. PostgreSQL refuses to run as root: it then runs as the user `postgres`."""
 
@@ -6,12 +6,9 @@ import ctypes
 import glob
 import os
 import pwd
-import selectors
 import signal
 import socket
 import subprocess
-import threading
-import time
 
 from harness import DEADLINE_S, wait_until
 
@@ -38,6 +35,7 @@ class Program:
         self.command = [str(word) for word in command]
         self.port = port
         self.log_path = log
+        self.environment = {}  # beside what the test itself runs with
         self.process = None
 
     def start(self, deadline_s=DEADLINE_S):
@@ -45,6 +43,7 @@ class Program:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                env={**os.environ, **self.environment},
                 preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             )
         wait_until(self._listens_or_fails, f"{self.command[0]} listens", deadline_s)
@@ -87,6 +86,7 @@ class Redis(Program):
             "--maxmemory-policy", "noeviction", *options,
         ]
         super().__init__(command, port, os.path.join(self.directory, "redis.log"))
+        self.cli_options = []
 
     @property
     def url(self):
@@ -99,7 +99,7 @@ class Redis(Program):
 
     def cli(self, *words):
         done = subprocess.run(
-            ["redis-cli", "-p", str(self.port), *[str(word) for word in words]],
+            ["redis-cli", "-p", str(self.port), *self.cli_options, *[str(word) for word in words]],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
             timeout=DEADLINE_S,
         )
@@ -115,7 +115,7 @@ class Redis(Program):
 class Postgres(Program):
     """A cluster with one database; fsync is off, since a test kills the server, not the machine."""
 
-    def __init__(self, scratch, options=()):
+    def __init__(self, scratch, options=(), initdb=()):
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
         assert found, "PostgreSQL is not installed: ./dev setup test"
         self.programs = os.path.dirname(found[-1])
@@ -133,7 +133,7 @@ class Postgres(Program):
         subprocess.run(
             [*self.prefix, f"{self.programs}/initdb", "--pgdata", self.directory, "--username",
              "firstcome", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync",
-             "--no-instructions"],
+             "--no-instructions", *initdb],
             cwd="/", check=True, stdout=subprocess.DEVNULL
         )
         command = [
@@ -148,22 +148,30 @@ class Postgres(Program):
         return f"postgresql://firstcome@127.0.0.1:{self.port}/postgres"
 
     def start(self, deadline_s=DEADLINE_S):
-        super().start(deadline_s)
+        wait_until(self._starts, "what is left of the last PostgreSQL is gone", deadline_s)
         wait_until(self._accepts, "PostgreSQL takes connections", deadline_s)
         return self
+
+    def _starts(self):
+        """False while children of one that ended by itself still hold its memory."""
+        try:
+            return super().start()
+        except AssertionError as error:
+            if "is still in use" not in str(error):
+                raise
+            return False
 
     def _accepts(self):
         ready = [f"{self.programs}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ready, check=False).returncode == 0
 
     def kill(self):
-        """kill -9 of the postmaster; its children end themselves, and are waited for."""
+        """kill -9 of the postmaster; its children notice and end themselves, and are waited for."""
+        children = self._children() if self.running else []
         super().kill()
-        pattern = f"postgres -D {self.directory}"
         wait_until(
-            lambda: subprocess.run(
-                ["pgrep", "--full", pattern], stdout=subprocess.DEVNULL, check=False
-            ).returncode != 0, "PostgreSQL's processes are gone"
+            lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children),
+            "PostgreSQL's processes are gone"
         )
         pid_file = os.path.join(self.directory, "postmaster.pid")
         if os.path.exists(pid_file):
@@ -196,104 +204,20 @@ class Postgres(Program):
         assert done.returncode == 0, f"psql: {done.stderr.decode(errors='replace')}\n{sql}"
         return [line.split("\x1f") for line in done.stdout.decode().splitlines() if line]
 
+    def read_log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
     def value(self, sql):
         rows = self.select(sql)
         return rows[0][0] if rows else None
 
 
-class Cable:
-    """A TCP way to a port that can be cut, slowed, or made to swallow answers.
-
-    delay_s           every piece of data waits so long, in either direction
-    swallow_answers   what the server says is thrown away: the request was executed, nobody hears
-    """
-
-    def __init__(self, port):
-        self.target = ("127.0.0.1", port)
-        self.delay_s = 0.0
-        self.swallow_answers = False
-        self.refuse = False
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._pairs = {}
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._stopped = False
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="cable", daemon=True)
-        self._thread.start()
-
-    def cut(self):
-        """Ends every connection there is, by reset."""
-        with self._lock:
-            for end in list(self._pairs):
-                self._close(end)
-
-    def close(self):
-        self._stopped = True
-        self._thread.join(5)
-        self.cut()
-        self._listener.close()
-
-    def _run(self):
-        while not self._stopped:
-            for key, _ in self._selector.select(0.05):
-                with self._lock:
-                    if key.fileobj is self._listener:
-                        self._accept()
-                    elif key.fileobj in self._pairs:
-                        self._carry(key.fileobj)
-
-    def _accept(self):
-        near, _ = self._listener.accept()
-        if self.refuse:
-            near.close()
-            return
-        try:
-            far = socket.create_connection(self.target, timeout=2)
-        except OSError:
-            near.close()
-            return
-        for end in (near, far):
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            end.settimeout(5)
-        self._pairs[near], self._pairs[far] = (far, True), (near, False)
-        for end in (near, far):
-            self._selector.register(end, selectors.EVENT_READ)
-
-    def _carry(self, end):
-        other, asking = self._pairs[end]
-        try:
-            data = end.recv(1 << 18)
-        except OSError:
-            data = b""
-        if not data:
-            self._close(end)
-            return
-        if self.delay_s:
-            time.sleep(self.delay_s)  # the only sleep here: it is the fault itself
-        if not asking and self.swallow_answers:
-            return
-        try:
-            other.sendall(data)
-        except OSError:
-            self._close(end)
-
-    def _close(self, end):
-        other, _ = self._pairs.pop(end, (None, None))
-        if other is None:
-            return
-        self._pairs.pop(other, None)
-        for each in (end, other):
-            self._selector.unregister(each)
-            each.close()
-
-
 class Sentinel(Program):
     """Watches one master; a failover takes about two seconds."""
 
-    def __init__(self, scratch, master_port, number):
-        port = free_port()
+    def __init__(self, scratch, master_port, number, port=None):
+        port = port or free_port()
         folder = os.path.join(scratch, f"sentinel-{number}")
         os.makedirs(folder)
         config = os.path.join(folder, "sentinel.conf")
@@ -305,6 +229,14 @@ class Sentinel(Program):
                 "sentinel failover-timeout shop 3000\n"
             )
         super().__init__(["redis-sentinel", config], port, os.path.join(folder, "sentinel.log"))
+
+    def says(self):
+        """What it knows of its master, as one line."""
+        done = subprocess.run(
+            ["redis-cli", "-p", str(self.port), "SENTINEL", "master", "shop"],
+            stdout=subprocess.PIPE, check=False, timeout=DEADLINE_S,
+        )
+        return ",".join(done.stdout.decode().split())
 
 
 def cluster_port():

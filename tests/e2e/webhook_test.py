@@ -60,6 +60,7 @@ class Webhook(EndToEnd):
         return lines
 
     def test_each_order_is_told_in_order_over_kills_and_outages(self):
+        row = self.fault("webhook, embedded: kill -9, receiver down every other time")
         rounds = 40 if FULL else 4
         server = self.start_server(self.settings(**{"lane.count": "2"}))
         client = server.client()
@@ -85,6 +86,7 @@ class Webhook(EndToEnd):
             server.restart()
             if number % 2:
                 self.receiver.start()
+            row.survived(server.ready_s)
         answers = [answer for load in loads for answer in load.join()]
         accepted = {answer.order_id for answer in answers if answer.status == 202}
         self.wait_told(accepted)

@@ -282,6 +282,43 @@ TEST(CircuitBreaker, GoesWhereItIsTurned) {
     expect_rows(rows);
 }
 
+TEST(CircuitBreaker, ASlowFailureCountsForEachWhoWaited) {
+    const struct {
+        std::chrono::milliseconds took;
+        std::uint32_t callers;
+        const char* before;
+        BreakerState expect;
+        const char* why;
+    } rows[] = {
+        {500ms, 49, "ok*100", closed, "49 of the last 100"},
+        {500ms, 50, "ok*100", open, "half of them waited in vain"},
+        {500ms, 1024, "ok*100", open, "however many"},
+        {100ms, 1024, "ok*100", closed, "failed soon, so nobody was held up: one call"},
+        {500ms, 19, "", closed, "too few to tell"},
+        {500ms, 20, "", open, "enough to tell"},
+        {500ms, 9, "half", half_open, "a trial wants ten"},
+        {500ms, 10, "half", open, "a trial is over when ten waited in vain"},
+    };
+
+    for (const auto& row : rows) {
+        Spoken spoken;
+        spoken.hear(row.before);
+        auto permit = spoken.breaker.try_acquire(spoken.clock.monotonic());
+        ASSERT_TRUE(permit) << row.why;
+        spoken.clock.pass(row.took);
+        permit->fail(spoken.clock.monotonic(), row.callers);
+        EXPECT_EQ(spoken.state(), row.expect) << row.why;
+        EXPECT_EQ(spoken.figures().failed.count, 1U) << "one call was made";
+    }
+    Spoken late;
+    late.hear("half");
+    auto permit = late.breaker.try_acquire(late.clock.monotonic());
+    late.clock.pass(500ms);
+    permit->fail(late.clock.monotonic(), 5);
+    late.hear("wait*5000");
+    EXPECT_EQ(late.state(), open) << "the time of a trial is over, and more waited than called";
+}
+
 TEST(CircuitBreaker, ATimeWindowForgetsBySeconds) {
     const Row rows[] = {
         {"fail*10 wait*9000 fail*10", open, "the tenth second is still in"},

@@ -76,6 +76,7 @@ bool Rebuild::keep() {
 std::expected<Rebuilt, RecordError> Rebuild::run() {
     done_ = {};
     waiting_.clear();
+    beat_at_ = clock_.monotonic() + options_.beat_every;
     calls_.doubt();
     if (!connection_.connect()) return std::unexpected(RecordError::unavailable);
     const auto epoch = next_epoch();
@@ -117,9 +118,22 @@ std::expected<ports::Epoch, RecordError> Rebuild::next_epoch() {
     return record_.advance_epoch(options_.shard, *recorded, connection_.server().life());
 }
 
+// A rebuild may take longer than a silent leader keeps the lead; without this two nodes would take
+// it from each other for ever, each beginning anew.
+std::expected<void, RecordError> Rebuild::keep_lead() {
+    const base::MonotonicTime now = clock_.monotonic();
+    if (now < beat_at_) return {};
+    const auto ours = record_.lead(options_.shard);
+    if (!ours) return std::unexpected(ours.error());
+    if (!*ours) return std::unexpected(RecordError::not_ours);
+    beat_at_ = now + options_.beat_every;
+    return {};
+}
+
 std::expected<Reply, RecordError> Rebuild::step(
     std::string_view name, std::span<const std::string> rest
 ) {
+    if (auto kept = keep_lead(); !kept) return std::unexpected(kept.error());
     const ShardKeys& keys = calls_.keys();
     const std::string number = std::to_string(done_.epoch.number);
     std::vector<std::string_view> words{keys.prefix, number, name};
@@ -177,6 +191,7 @@ std::expected<void, RecordError> Rebuild::count_outbox(const Begun& begun) {
 std::expected<void, RecordError> Rebuild::count_entries(
     const Begun& begun, std::span<const Reply> entries
 ) {
+    if (auto kept = keep_lead(); !kept) return kept;
     std::vector<domain::Event> events;
     std::vector<Key> keys;
     for (const Reply& each : entries) {

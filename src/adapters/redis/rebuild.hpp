@@ -30,6 +30,7 @@ struct RebuildOptions {
     std::size_t writes_a_call = 500;  ///< keys or users at once: bounds how long Redis is busy
     bool server_time = true;          ///< as in LedgerOptions
     std::chrono::milliseconds look_every{1000};  ///< whether the server kept its memory, by itself
+    std::chrono::milliseconds beat_every{1000};  ///< a lead that is not asked for is lost in three
 };
 
 /// What a rebuild came to.
@@ -98,6 +99,7 @@ private:
         bool keys_kept = false;
     };
 
+    [[nodiscard]] Result<void> keep_lead();
     [[nodiscard]] Result<ports::Epoch> next_epoch();
     [[nodiscard]] Result<Reply> step(std::string_view name, std::span<const std::string> rest);
     [[nodiscard]] Result<Begun> begin();
@@ -126,6 +128,7 @@ private:
 
     // Of the rebuild at hand.
     Rebuilt done_;
+    base::MonotonicTime beat_at_{};
     std::uint64_t generation_ = 0;
     std::map<domain::ItemId, Waiting> waiting_;
 };

@@ -6,6 +6,8 @@
 #include "tests/adapters/guarded/world.hpp"
 #include "tests/contract/ledger_contract.hpp"
 
+#include <vector>
+
 namespace firstcome::test {
 namespace {
 
@@ -116,6 +118,16 @@ TEST_F(GuardedLedger, LearnsOnlyWhatTheDecisionTook) {
     inner_.takes = 101ms;
     place_many(100);
     EXPECT_EQ(state(), BreakerState::open);
+}
+
+TEST_F(GuardedLedger, OpensWithTheFirstFullBatchThatWaitsInVain) {
+    place_many(100);
+    inner_.error = LedgerError::outcome_unknown;
+    inner_.takes = 500ms;
+    const std::vector<domain::OrderRequest> batch(64, request({}, hash_));
+    std::vector<domain::Outcome> outcomes(batch.size());
+    EXPECT_EQ(guarded_.place(batch, outcomes).error(), LedgerError::outcome_unknown);
+    EXPECT_EQ(state(), BreakerState::open) << "64 buyers were let down, not one";
 }
 
 TEST_F(GuardedLedger, RefusesAtOnceWhileOpenAndDecidesNothing) {

@@ -291,6 +291,41 @@ TEST_F(RedisRebuild, WhoLostTheLeadMeanwhileDoesNoHarm) {
     expect_conserved();
 }
 
+TEST_F(RedisRebuild, AsksForItsLeadAsLongAsItLasts) {
+    place({.quantity = 4});
+    EXPECT_TRUE(node->drain());
+
+    const struct {
+        int taken_by;
+        bool done;
+        const char* why;
+    } rows[] = {
+        {0, true, "lost by silence and taken again: nobody came in between"},
+        {1, true, "kept"},
+        {2, false, "another node's: it is stopped at its next step, whatever the epoch"},
+    };
+
+    for (const auto& row : rows) {
+        shop.truth.lead(0, 1);
+        Rebuild slow{
+            {.shard = 0, .server_time = false},
+            node->leader,
+            node->record,
+            shop.clock,
+            [&](std::string_view, std::uint64_t) {
+                shop.truth.lead(0, row.taken_by);
+                shop.clock.pass(1s);
+            }};
+        const auto rebuilt = slow.run();
+        EXPECT_EQ(rebuilt.has_value(), row.done) << row.why;
+        if (rebuilt) continue;
+        EXPECT_EQ(rebuilt.error(), RecordError::not_ours) << row.why;
+    }
+    shop.truth.lead(0, 1);
+    EXPECT_TRUE(node->rebuild.keep());
+    expect_conserved();
+}
+
 TEST_F(RedisRebuild, WithoutTheTruthTheShardStaysClosed) {
     shop.cli({"FLUSHALL"});
     shop.truth.fail_with(RecordError::unavailable);
