@@ -124,7 +124,6 @@ bool follows(TextRule rule, std::string_view text) {
         case TextRule::not_empty: return !text.empty();
         case TextRule::http_url:
             return text.empty() || text.starts_with("http://") || text.starts_with("https://");
-        case TextRule::endpoint: return text.empty() || Endpoint::from(text);
         case TextRule::redis_url:
             return std::ranges::any_of(redis_schemes, [text](std::string_view scheme) {
                 return text.starts_with(scheme);
@@ -294,7 +293,6 @@ struct Accepted {
         switch (field.rule) {
             case TextRule::any: return "a text without control characters";
             case TextRule::not_empty: return "a text that is not empty, without control characters";
-            case TextRule::endpoint: return (*this)(static_cast<const Endpoint*>(nullptr));
             case TextRule::http_url: return "an address that starts with http:// or https://";
             case TextRule::redis_url:
                 return "an address that starts with redis://, redis+sentinel:// or "

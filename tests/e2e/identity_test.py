@@ -201,6 +201,10 @@ ADMIN_ROUTES = {
     ("GET", "/api/v1/admin/stats"): "read",
     ("GET", "/api/v1/admin/audit"): "read",
     ("GET", "/api/v1/admin/audit/conservation"): "read",
+    ("GET", "/api/v1/admin/alerts"): "read",
+    ("GET", "/api/v1/admin/log-level"): "read",
+    ("PUT", "/api/v1/admin/log-level"): "all",
+    ("POST", "/api/v1/admin/log-level"): "all",
     ("GET", "/api/v1/admin/breakers"): "read",
     ("POST", "/api/v1/admin/breakers/{name}/open"): "breaker",
     ("POST", "/api/v1/admin/breakers/{name}/close"): "breaker",
@@ -216,7 +220,8 @@ ADMIN_ROUTES = {
 }
 WITH_BODY = {
     ("POST", "/api/v1/admin/stock"), ("POST", "/api/v1/admin/dlq/{id}/discard"),
-    ("POST", "/api/v1/admin/dlq/redrive"),
+    ("POST", "/api/v1/admin/dlq/redrive"), ("PUT", "/api/v1/admin/log-level"),
+    ("POST", "/api/v1/admin/log-level"),
 }
 SCOPES = ("read", "stock", "dlq", "breaker", "all")
 
