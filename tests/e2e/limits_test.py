@@ -206,10 +206,10 @@ class Nodes(Distributed):
             self.assertEqual(statuses, [200] * 50 + [429] * 30)
 
     def test_an_order_whose_deadline_has_passed_is_not_executed(self):
-        cable = self.cable(self.redis.port)
-        node = self.start_node({"redis.command_timeout": "10s"}, redis_port=cable.port)
+        line = self.proxy(self.redis.port)
+        node = self.start_node({"redis.command_timeout": "10s"}, redis_port=line.port)
         self.sells("shoe", 10)
-        cable.delay_s = 0.2  # each way: the lane is busy with the first order for so long
+        line.delay_s = 0.4  # the lane is busy with the first order for so long
         body = {"userId": "ann", "itemId": "shoe", "quantity": 1}
         with Connection(node.address) as first, Connection(node.address) as second:
             first.send(request_bytes("POST", "/api/v1/orders", body))
@@ -221,7 +221,7 @@ class Nodes(Distributed):
             self.assertEqual(late.json()["reason"], "deadline_passed")
             self.assertIn(late.header("Retry-After"), ("1", "2", "3"))
             self.expect(first.read(), 202)
-        cable.delay_s = 0
+        line.delay_s = 0
         client = node.client()
         wait_until(lambda: client.stock("shoe")["sold"] == 1, "one is sold")
         self.assertEqual(client.count("shoe"), 1)
