@@ -71,7 +71,7 @@ class Backup(EndToEnd):
         code, said = self.backup(server.data, to)
         self.assertEqual(code, 0, said)
         self.assertIn("1 orders of 1 items in 2 files", said)
-        self.assertEqual(os.listdir(to), ["lane-00.db"])
+        self.assertEqual(sorted(os.listdir(to)), ["audit.sqlite", "lane-00.db"])
         self.assertEqual(os.stat(to).st_mode & 0o777, 0o700)
         with open(os.path.join(to, "lane-00.db"), "rb") as file:
             bytes_before = file.read()
