@@ -65,7 +65,7 @@ protected:
 
     /// Each node is asked every `gap` for a minute; what one of `clients` was allowed in all.
     double allowed_in_a_minute(std::chrono::milliseconds gap, int clients) {
-        std::uint64_t allowed = 0;
+        int allowed = 0;
         const auto address = *base::ip_address_from("198.51.100.7");
         for (std::chrono::milliseconds at{0}; at < 60s; at += gap) {
             for (auto& node : nodes_) {
@@ -114,7 +114,7 @@ TEST_F(LimitSharingTest, WithoutRedisEachNodeHoldsTheLimitAlone) {
     server_.kill();
     const double limit = 200 + 60 * 100;
     const auto address = *base::ip_address_from("198.51.100.7");
-    std::uint64_t allowed = 0;
+    int allowed = 0;
     for (int at = 0; at < 6000; ++at) {
         for (int twice = 0; twice < 2; ++twice) {
             const auto now = clock_.monotonic();
@@ -122,7 +122,7 @@ TEST_F(LimitSharingTest, WithoutRedisEachNodeHoldsTheLimitAlone) {
                 nodes_[0]->limiter->admit_address(address, RouteClass::reads, now).allowed ? 1 : 0;
         }
         clock_.pass(10ms);
-        if (at % 600 == 0) EXPECT_FALSE(nodes_[0]->sharing->exchange());
+        if (at % 600 == 0) { EXPECT_FALSE(nodes_[0]->sharing->exchange()); }
     }
     EXPECT_NEAR(static_cast<double>(allowed), limit, 2);
 }
