@@ -3,8 +3,8 @@
 
 #include "base/assert.hpp"
 #include "http/admin_handler.hpp"
-#include "http/answers.hpp"
 #include "http/alerts_handler.hpp"
+#include "http/answers.hpp"
 #include "http/audit_handler.hpp"
 #include "http/breakers_handler.hpp"
 #include "http/dlq_handler.hpp"

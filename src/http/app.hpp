@@ -81,8 +81,8 @@ struct App {
     std::function<ports::Backlog()> backlog{};
     /// What stands still until somebody mends it, a sentence each; empty: nothing ever does.
     std::function<std::vector<std::string>()> troubles{};
-    Gate* gate = nullptr;                     ///< null: no user is held to a rate
-    InFlightBounds* in_flight = nullptr;      ///< null: calls that wait are not counted
+    Gate* gate = nullptr;                 ///< null: no user is held to a rate
+    InFlightBounds* in_flight = nullptr;  ///< null: calls that wait are not counted
     /// Of the built-in rules, those that fire; empty: nobody watches.
     std::function<std::vector<ports::Alert>()> alerts{};
     BuyerTokens* buyers = nullptr;            ///< null: auth.mode = none

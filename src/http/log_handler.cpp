@@ -2,8 +2,8 @@
 #include "http/log_handler.hpp"
 
 #include "http/admin_handler.hpp"
-#include "http/audit_handler.hpp"
 #include "http/answers.hpp"
+#include "http/audit_handler.hpp"
 #include "http/json_reader.hpp"
 #include "http/problem.hpp"
 #include "telemetry/log.hpp"

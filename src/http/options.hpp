@@ -38,9 +38,9 @@ struct ServerOptions {
     Timeouts timeouts = {};
     AccessLogOptions access_log = {};
     RenderProblem render_problem = render_engine_problem;
-    Gate* gate = nullptr;  ///< outlives the server; null: everybody is let in
+    Gate* gate = nullptr;           ///< outlives the server; null: everybody is let in
     RequestTrace* trace = nullptr;  ///< outlives the server; null: no spans are made
-    const TlsSlot* tls = nullptr;  ///< null: plain HTTP; outlives the server
+    const TlsSlot* tls = nullptr;   ///< null: plain HTTP; outlives the server
 };
 
 }  // namespace firstcome::http

@@ -16,7 +16,8 @@ struct Listener {
     const http::Router* router = nullptr;
 };
 
-/// Of all listeners together. The order route has its usual statuses from the start, so that a rate sees the first of each.
+/// Of all listeners together. The order route has its usual statuses from the start, so that a rate
+/// sees the first of each.
 ///
 /// Thread   any
 [[nodiscard]] telemetry::HttpStats http_stats(std::span<const Listener> listeners);

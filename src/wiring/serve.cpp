@@ -20,13 +20,13 @@
 #include "telemetry/metrics.hpp"
 #include "wiring/alerts.hpp"
 #include "wiring/backend.hpp"
-#include "wiring/measures.hpp"
+#include "wiring/credentials.hpp"
 #include "wiring/hardening.hpp"
 #include "wiring/health.hpp"
-#include "wiring/notify.hpp"
 #include "wiring/limits.hpp"
+#include "wiring/measures.hpp"
+#include "wiring/notify.hpp"
 #include "wiring/tracing.hpp"
-#include "wiring/credentials.hpp"
 
 #include <fmt/format.h>
 
