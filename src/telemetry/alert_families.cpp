@@ -4,6 +4,7 @@
 namespace firstcome::telemetry {
 
 void add_alert_families(Families& out, const AlertStats& alerts) {
+    if (alerts.firing.empty()) return;
     begin_gauge(out, "firstcome_alerts_firing", "Alerts of the built-in rules that fire now.");
     for (std::size_t at = 0; at < alerts.firing.size(); ++at) {
         const std::string alert{name(ports::alert_kinds[at])};

@@ -6,6 +6,7 @@
 
 namespace firstcome::telemetry {
 
+/// Nothing where nobody watches.
 void add_alert_families(Families& out, const AlertStats& alerts);
 
 }  // namespace firstcome::telemetry

@@ -26,7 +26,7 @@ struct WatchOptions {
     AlertLimits limits{};
 };
 
-/// What /metrics shows of the alerts.
+/// What /metrics shows of the alerts; empty: nobody watches.
 struct AlertStats {
     std::vector<std::uint64_t> firing;  ///< [i]: of ports::alert_kinds[i]
     std::vector<std::pair<std::string, OutletCounts>> outlets;

@@ -32,7 +32,7 @@ struct MetricSources {
     std::function<std::uint64_t()> orders_shed{};              ///< refused before a lane took them
     std::function<HttpStats()> http{};
     std::function<std::vector<ports::BreakerFigures>()> breakers{};
-    std::function<AlertStats()> alerts{};  ///< without outlets and kinds: off
+    std::function<AlertStats()> alerts{};
     std::function<ports::Backlog()> backlog{};
     std::function<std::vector<RelayFigures>()> relays{};
     std::function<std::vector<RateLimitCount>()> rate_limits{};  ///< empty: zeros are shown
