@@ -6,8 +6,8 @@ import unittest
 
 from alertmanager import Alertmanager, AlertWebhook
 from distributed_test import Distributed
-from harness import EndToEnd, wait_until
-from prometheus import RULES, Prometheus
+from harness import ROOT, EndToEnd, wait_until
+from prometheus import RULES, Prometheus, promtool
 from webhook_receiver import Receiver, write_secret
 
 TOLD_MAX_S = 2.0  # from the crossing to Alertmanager
@@ -106,6 +106,8 @@ class Embedded(Watched, EndToEnd):
             for name in ("StockLow", "StockSoldOut")
         ), "each once per crossing")
         self.assertEqual(self.shown(client), [])
+        code, said = promtool("check", "metrics", text=client.get("/metrics").body)
+        self.assertEqual(code, 0, said)
         self.assertNotIn("hush-hush", node.log())
         client.close()
 
@@ -170,6 +172,16 @@ class Embedded(Watched, EndToEnd):
         began = time.monotonic()
         node.stop()
         self.assertLess(time.monotonic() - began, 5, "a call that hangs does not hold up the end")
+
+
+class Runbook(unittest.TestCase):
+    def test_each_alert_has_its_line(self):
+        with open(RULES, encoding="utf-8") as rules:
+            names = re.findall(r"(?m)^\s+- alert: (\w+)$", rules.read())
+        with open(os.path.join(ROOT, "docs", "operating.md"), encoding="utf-8") as page:
+            headings = re.findall(r"(?m)^### (\w+)$", page.read())
+        self.assertEqual(len(names), 9)
+        self.assertEqual(set(names) - set(headings), set())
 
 
 class Many(Watched, Distributed):
