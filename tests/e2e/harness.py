@@ -346,7 +346,7 @@ class Server:
             if self.preexec:
                 self.preexec()
 
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("FIRSTCOME_")}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("FIRSTCOME_", "OTEL_"))}
         environment.update(self.environment)
         self.started_at = time.monotonic()
         with open(self.log_path, "ab") as log:
@@ -427,7 +427,7 @@ class Server:
 
 def run_program(*arguments, environment=None, deadline_s=DEADLINE_S, binary=None, **popen):
     """Runs the program to its end: (exit code, everything it printed)."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("FIRSTCOME_")}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("FIRSTCOME_", "OTEL_"))}
     clean.update(environment or {})
     try:
         done = subprocess.run(
