@@ -41,6 +41,14 @@ def seeded(name):
     return random.Random(f"{SEED}/{name}")
 
 
+def clean_environment():
+    """Ours, without what would be read as an option."""
+    return {
+        name: value for name, value in os.environ.items()
+        if not name.startswith(("FIRSTCOME_", "OTEL_"))
+    }
+
+
 def wait_until(condition, what, deadline_s=DEADLINE_S, poll_s=POLL_S):
     """The first true value of `condition`; fails loudly when the deadline passes."""
     end = time.monotonic() + deadline_s
@@ -346,7 +354,7 @@ class Server:
             if self.preexec:
                 self.preexec()
 
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("FIRSTCOME_", "OTEL_"))}
+        environment = clean_environment()
         environment.update(self.environment)
         self.started_at = time.monotonic()
         with open(self.log_path, "ab") as log:
@@ -427,7 +435,7 @@ class Server:
 
 def run_program(*arguments, environment=None, deadline_s=DEADLINE_S, binary=None, **popen):
     """Runs the program to its end: (exit code, everything it printed)."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("FIRSTCOME_", "OTEL_"))}
+    clean = clean_environment()
     clean.update(environment or {})
     try:
         done = subprocess.run(
