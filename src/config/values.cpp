@@ -1,4 +1,5 @@
 // src/config/values.cpp - how each kind of value is read and written
+#include "base/ip_network.hpp"
 #include "config/fields.hpp"
 #include "config/health_check.hpp"
 
@@ -81,16 +82,7 @@ std::vector<std::string> list_from(std::string_view text, char separator) {
 }
 
 bool is_address_or_network(const std::string& text) {
-    const auto slash = text.find('/');
-    const std::string address = text.substr(0, slash);
-    std::array<unsigned char, sizeof(in6_addr)> parsed{};
-    int bits_max = 0;
-    if (inet_pton(AF_INET, address.c_str(), parsed.data()) == 1) bits_max = 32;
-    if (inet_pton(AF_INET6, address.c_str(), parsed.data()) == 1) bits_max = 128;
-    if (bits_max == 0) return false;
-    if (slash == std::string::npos) return true;
-    const auto bits = integer_from(std::string_view{text}.substr(slash + 1));
-    return bits && *bits >= 0 && *bits <= bits_max;
+    return base::IpNetwork::from(text).has_value();
 }
 
 /// As domain/types.hpp has it.

@@ -117,6 +117,7 @@ std::expected<void, std::string> Server::start() {
         running_.enter();
         thread->start();
     }
+    started_.store(true, std::memory_order_release);
     return {};
 }
 
@@ -146,11 +147,13 @@ std::size_t Server::finish(base::MonotonicTime deadline) {
 
 ServerFigures Server::figures() const {
     ServerFigures sum;
+    if (!started_.load(std::memory_order_acquire)) return sum;
     for (const auto& thread : threads_) thread->figures().add_to(sum);
     return sum;
 }
 
 base::MonotonicTime Server::last_beat(unsigned thread) const {
+    if (!started_.load(std::memory_order_acquire)) return clock_.monotonic();
     FC_ASSERT(thread < threads_.size());
     return threads_[thread]->last_beat();
 }

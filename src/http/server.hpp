@@ -18,7 +18,7 @@
 
 namespace firstcome::http {
 
-/// Thread   made, driven and destroyed by one thread (main); `figures` any
+/// Thread   made, driven and destroyed by one thread (main); `figures` and `last_beat`: any
 class Server {
 public:
     /// `router` and `clock` outlive the server, and the server outlives every lane that has its
@@ -48,8 +48,10 @@ public:
     /// threads. Says how many connections were cut.
     [[nodiscard]] std::size_t finish(base::MonotonicTime deadline);
 
+    /// Nothing before the start.
     [[nodiscard]] ServerFigures figures() const;
-    /// The last time io thread n moved, for liveness: at most a sweep ago on a healthy thread.
+    /// The last time io thread n moved, for liveness: at most a sweep ago on a healthy thread. Now,
+    /// before the start.
     [[nodiscard]] base::MonotonicTime last_beat(unsigned thread) const;
 
 private:
@@ -62,6 +64,7 @@ private:
     std::atomic<bool> draining_{false};
     RunningThreads running_;
     std::vector<std::unique_ptr<IoThread>> threads_;
+    std::atomic<bool> started_{false};  // threads_ stays as it is from here on
     bool finished_ = false;
 };
 

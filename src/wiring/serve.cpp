@@ -171,6 +171,18 @@ public:
           tracing_(config, clock_),
           backend_(make_backend()) {}
 
+    /// Also of a start that failed half way: nobody may go on asking for what is gone.
+    ~Service() {
+        for (http::Server* each : {probe_server_.get(), admin_server_.get(), server_.get()}) {
+            if (each != nullptr) static_cast<void>(each->finish(clock_.monotonic()));
+        }
+        if (health_) health_->stop();
+        if (watchdog_) watchdog_->stop();
+        static_cast<void>(backend_->drain(clock_.monotonic()));
+    }
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+
     [[nodiscard]] std::expected<void, std::string> start(const ServeOptions& options);
     [[nodiscard]] int drain();
 
@@ -601,11 +613,11 @@ int Service::drain() {
         log::stop();
         std::_Exit(1);
     }
-    alerts_shown_.store(nullptr);
-    alerts_.reset();
     const std::uint64_t events = backend_->drain(drain_by);
     health_->stop();
     if (probe_server_) static_cast<void>(probe_server_->finish(clock_.monotonic()));
+    alerts_shown_.store(nullptr);
+    alerts_.reset();
     audit_->stop();
     find_order_->close_and_drain();
     find_order_.reset();

@@ -208,6 +208,7 @@ TEST(Load, RefusesWhatAFieldDoesNotAccept) {
         {"server.listen=localhost:80", "an IP address and a port", "nor this one"},
         {"server.listen=shop.example:80", "an IP address and a port", "names are not looked up"},
         {"server.trusted_proxies=10.0.0.0/33", "IP addresses or networks", "33 bits of 32"},
+        {"rate_limit.allow=10.0.0.0/-0", "IP addresses or networks", "a sign is no digit"},
         {"server.trusted_proxies=::1/129", "IP addresses or networks", "129 bits of 128"},
         {"server.trusted_proxies=10.0.0.1,,10.0.0.2", "IP addresses or networks", "a hole"},
         {"server.trusted_proxies=proxy", "IP addresses or networks", "a name"},

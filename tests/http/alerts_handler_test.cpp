@@ -40,7 +40,7 @@ protected:
     app::PlaceOrder place_order_{{&world_.lane}};
     app::FindOrder find_order_{one_store(world_), 1};
     app::StockDesk stock_desk_{{{.lane = &world_.lane, .ledger = &world_.memory}}};
-    AdminToken token_{"secret"};
+    AdminTokens token_{AdminToken{"secret"}};
     app::ServiceState state_;
     App app_{
         .options = options_,
@@ -48,7 +48,7 @@ protected:
         .find_order = find_order_,
         .stock_desk = stock_desk_,
         .hash = world_.hash,
-        .admin_token = token_,
+        .admin_tokens = token_,
         .state = state_,
         .metrics_text = {},
         .metrics_content_type = {},
