@@ -22,9 +22,10 @@ struct Target {
     std::string token;
 };
 
-std::string server_url(const config::Config& config) {
+std::string server_url(const config::Config& config, bool admin) {
     // An address that means "all of mine" is no address to call.
-    config::Endpoint endpoint = config.server.listen;
+    const auto apart = config::Endpoint::from(config.admin.listen);
+    config::Endpoint endpoint = admin && apart ? *apart : config.server.listen;
     if (endpoint.host == "0.0.0.0") endpoint.host = "127.0.0.1";
     if (endpoint.host == "::") endpoint.host = "::1";
     return fmt::format("{}://{}", config.has_tls() ? "https" : "http", endpoint.text());
@@ -48,7 +49,8 @@ std::expected<std::string, ExitCode> read_token(const std::string& path) {
 std::expected<Target, ExitCode> find_target(const ApiFlags& flags, bool admin) {
     const auto loaded = load_config(flags.config);
     if (!loaded) return std::unexpected(usage);
-    Target target{.url = flags.url.empty() ? server_url(loaded->config) : flags.url, .token = {}};
+    const std::string url = flags.url.empty() ? server_url(loaded->config, admin) : flags.url;
+    Target target{.url = url, .token = {}};
     while (target.url.ends_with('/')) target.url.pop_back();
     if (!admin) return target;
     const auto path =

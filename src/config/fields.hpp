@@ -64,9 +64,8 @@ struct Field {
     std::int64_t max = 0;  ///< the same
     bool bytes = false;    ///< a number that may be written `64KiB`
     TextRule rule = TextRule::any;
-    bool secret = false;               ///< never printed
-    bool reloadable = false;           ///< may change while serving
-    std::string_view comes_with = {};  ///< what will use it; empty: used now
+    bool secret = false;      ///< never printed
+    bool reloadable = false;  ///< may change while serving
 };
 
 [[nodiscard]] std::span<const Field> fields();

@@ -74,11 +74,6 @@ std::string reference() {
         "# with --set, lists are separated by commas.\n\n";
     return head + in_sections([](const Field& field) {
                std::string out = "\n" + comment(field.doc);
-               if (!field.comes_with.empty()) {
-                   out += comment(fmt::format(
-                       "Without effect in this version: it comes with {}.", field.comes_with
-                   ));
-               }
                if (field.reloadable)
                    out += comment("May change while serving: a SIGHUP has the file read again.");
                out += comment("Accepted: " + accepted(field) + ".");
@@ -105,10 +100,11 @@ std::vector<std::string> warnings(const Config& config) {
             config.admin.listen
         ));
     }
-    for (const Field& field : fields()) {
-        if (field.comes_with.empty() || is_default(field, config)) continue;
+    const auto probes = Endpoint::from(config.health.listen);
+    if (probes && !probes->is_loopback()) {
         out.push_back(fmt::format(
-            "{} has no effect in this version: it comes with {}.", field.key, field.comes_with
+            "Probes on {} have no TLS: an admin token sent there can be read on the way.",
+            config.health.listen
         ));
     }
     return out;

@@ -26,6 +26,7 @@ void answer_health(Response& response, bool up, std::string_view member = {}) {
 
 /// Everybody may ask how the service is; why, is for operators.
 HealthAudience audience_of(const Request& request, const App& app) {
+    if (app.admin_certificate_required && !request.certified) return HealthAudience::strangers;
     const auto token = bearer_token(request.authorization);
     const bool is_operator = app.admin_tokens.find(token, AdminScope::read).has_value();
     return is_operator ? HealthAudience::operators : HealthAudience::strangers;

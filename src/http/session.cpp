@@ -606,8 +606,9 @@ bool Session::took(boost::system::error_code error, std::size_t size) {
 }
 
 void Session::expire() {
+    // Each sweep again until the session has set another deadline: what has just been completed
+    // cannot be cancelled any more, and the next step of the same would wait for ever.
     timed_out_ = true;
-    deadline_ = base::MonotonicTime::max();
     boost::system::error_code ignored;
     socket_.cancel(ignored);
 }

@@ -88,7 +88,8 @@ void LimitTable::charge(const Use& use, base::MonotonicTime now, const RateLimit
     const auto from = std::max(is_own ? slot->tat : part.shared_tat, part.latest);
     const auto to = from + limit.interval * std::min(use.count, charge_max);
     if (slot->key == no_key) ++part.taken;
-    *slot = {.key = key, .tat = std::min(to, part.latest + debt_max)};
+    // The bound keeps others' word from locking somebody out; it forgives no debt that is there.
+    *slot = {.key = key, .tat = std::max(from, std::min(to, part.latest + debt_max))};
 }
 
 // A place once taken is never empty again, only taken over; so a key is before the first empty

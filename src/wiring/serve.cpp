@@ -178,8 +178,9 @@ public:
         }
         if (health_) health_->stop();
         if (watchdog_) watchdog_->stop();
-        static_cast<void>(backend_->drain(clock_.monotonic()));
+        if (lanes_run_ && !drained_) static_cast<void>(backend_->drain(clock_.monotonic()));
     }
+
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
 
@@ -231,6 +232,8 @@ private:
     app::StoreWatch store_watch_;
     std::atomic<domain::Units> drift_{0};  // as the last conservation check found it
     Tracing tracing_;
+    bool lanes_run_ = false;
+    bool drained_ = false;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<app::FindOrder> find_order_;
     std::unique_ptr<Limits> limits_;
@@ -309,6 +312,7 @@ std::expected<void, std::string> Service::open_lanes() {
 }
 
 std::expected<void, std::string> Service::start_lanes() {
+    lanes_run_ = true;
     find_order_->start();
     std::vector<app::OrderLane*> lanes;
     for (const auto& lane : lanes_) {
@@ -586,6 +590,7 @@ app::WatchdogEvents Service::watchdog_events() const {
 // Readiness goes first, so that balancers look elsewhere while we still serve; then the listening
 // sockets, the requests in flight, and last what waits in the lanes.
 int Service::drain() {
+    drained_ = true;
     state_.drain();
     notify_stopping("draining");
     if (alerts_) alerts_->stop();

@@ -158,14 +158,12 @@ TEST(Warnings, TellOfAnOpenDoorWithoutTls) {
     }
 }
 
-TEST(Warnings, NameWhatHasNoEffectYet) {
+TEST(Warnings, TellWhereATokenCouldBeRead) {
     Config config;
-    config.alerts.enabled = true;
-    config.lane.count = 2;
-    EXPECT_THAT(
-        warnings(config),
-        ElementsAre("alerts.enabled has no effect in this version: it comes with alerts.")
-    );
+    config.health.listen = "127.0.0.1:9090";
+    EXPECT_THAT(warnings(config), IsEmpty());
+    config.health.listen = "0.0.0.0:9090";
+    EXPECT_THAT(warnings(config), ElementsAre(HasSubstr("Probes on 0.0.0.0:9090 have no TLS")));
 }
 
 TEST(Refusals, AreForWhatWouldBeAPromiseBroken) {

@@ -122,7 +122,9 @@ TEST_F(LimitSharingTest, WithoutRedisEachNodeHoldsTheLimitAlone) {
                 nodes_[0]->limiter->admit_address(address, RouteClass::reads, now).allowed ? 1 : 0;
         }
         clock_.pass(10ms);
-        if (at % 600 == 0) { EXPECT_FALSE(nodes_[0]->sharing->exchange()); }
+        if (at % 600 == 0) {
+            EXPECT_FALSE(nodes_[0]->sharing->exchange());
+        }
     }
     EXPECT_NEAR(static_cast<double>(allowed), limit, 2);
 }

@@ -217,6 +217,14 @@ TEST(LimitTable, AChargeCountsAsIfItHadBeenAllowedHere) {
     EXPECT_TRUE(table.check(7, start + 1200ms, five_a_second).allowed);
 }
 
+TEST(LimitTable, AChargeForgivesNoDebt) {
+    LimitTable table{{.memory_max_bytes = small}};
+    const RateLimit slow{.interval = 1h, .burst = 48};
+    for (int at = 0; at < 48; ++at) EXPECT_TRUE(table.check(7, start, slow).allowed);
+    table.charge({.key = 7, .count = 1}, start, slow);
+    EXPECT_FALSE(table.check(7, start, slow).allowed);
+}
+
 TEST(LimitTable, AChargeNeverLocksAKeyOutForEver) {
     LimitTable table{{.memory_max_bytes = small}};
     const RateLimit hourly{.interval = 1h, .burst = 1};
