@@ -310,7 +310,10 @@ class Audit(Distributed):
         self.assertNotIn("every invariant holds", printed)
 
     def test_what_was_given_up_behind_its_back_is_found(self):
-        node = self.start_node(Poison.SETTINGS)
+        node = self.start_node({
+            "dead_letters.backoff": "10ms", "dead_letters.backoff_max": "50ms",
+            "dead_letters.attempts_max": "3",
+        })
         self.sells("drop", 100)
         self.postgres.select(
             "ALTER TABLE orders ADD CONSTRAINT no_poison CHECK (user_id NOT LIKE 'poison%')"
