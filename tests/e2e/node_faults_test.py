@@ -108,9 +108,10 @@ class Failpoints(Distributed):
         count = 0
         # Being tried again is left to the full form: an entry stays claimed for a minute.
         tried_again = ("before_redeliver", "after_redeliver") if FULL else ()
-        for point in ("before_park", "after_park", *tried_again):
+        points = ("before_park", "after_park", *tried_again)
+        for point in points:
             row = self.fault(f"node: kill -9 at failpoint {point}")
-            for _ in range(EACH):
+            for _ in range(EACH * 4 // len(points)):  # as many as are given up below
                 count += 1
                 self.kill_at(point, 1, lambda: self.poison(count))
                 # It may have met another entry before this order came.
