@@ -127,6 +127,9 @@ told AS (
 constexpr std::string_view answer_part = R"(
 SELECT (SELECT count(*) FROM epoch), (SELECT count(*) FROM moved))";
 
+constexpr std::string_view select_refused =
+    "SELECT refused, code, error FROM refused_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+
 std::vector<domain::OrderId> event_ids(const std::vector<domain::OrderId>& orders, EventType type) {
     std::vector<domain::OrderId> ids;
     ids.reserve(orders.size());
@@ -151,6 +154,12 @@ struct OrderSink::Batch {
         keys.push_back(event.key);
         traces.push_back(event.trace);
         last_position = event.position;
+    }
+
+    /// The first ten parameters of the statements.
+    [[nodiscard]] std::vector<Param> columns() const {
+        return {
+            ids, shards, users, items, quantities, sequences, accepted, durabilities, keys, traces};
     }
 
     std::vector<domain::OrderId> ids;
@@ -192,7 +201,31 @@ OrderSink::OrderSink(OrderSinkOptions options, CurrentEpoch epoch, NotOurs not_o
     insert_ += answer_part;
 }
 
+// What the server found refused is told one by one, as the relay comes to it; what stands before is
+// stored.
 ports::Delivery OrderSink::deliver(std::span<const Event> events) {
+    const auto known = [this](const Event& event) {
+        return std::ranges::find(refused_, event.order.id, &Refusal::order);
+    };
+    const auto bad = std::ranges::find_if(events, [&](const Event& event) {
+        return event.type == EventType::order_accepted && known(event) != refused_.end();
+    });
+    if (bad == events.end()) {
+        refused_.clear();  // of a batch that has passed
+        return deliver_all(events);
+    }
+    const auto before = static_cast<std::size_t>(bad - events.begin());
+    if (before > 0) {
+        ports::Delivery delivery = deliver_all(events.first(before));
+        if (delivery.failure) return delivery;
+    }
+    const auto refusal = known(*bad);
+    ports::DeliveryFailure failure = std::move(refusal->failure);
+    refused_.erase(refusal);
+    return {.delivered = before, .failure = std::move(failure)};
+}
+
+ports::Delivery OrderSink::deliver_all(std::span<const Event> events) {
     Batch batch;
     for (const Event& event : events) {
         if (event.type == EventType::order_accepted) batch.add(event);
@@ -204,12 +237,14 @@ ports::Delivery OrderSink::deliver(std::span<const Event> events) {
     }
     if (!stored) {
         const Cause cause = cause_of(stored.error());
+        const bool refused = !ports::is_transient(cause);
+        if (refused && events.size() > 1 && look_for_refused(batch)) return deliver(events);
         return {
             .delivered = 0,
             .failure = ports::DeliveryFailure{
                 .cause = cause,
                 .error = stored.error().text.substr(0, error_size_max),
-                .exact = events.size() == 1 && !ports::is_transient(cause)}};
+                .exact = refused && events.size() == 1}};
     }
     if (*stored) return {.delivered = events.size(), .failure = {}};
     if (not_ours_) not_ours_();
@@ -217,6 +252,28 @@ ports::Delivery OrderSink::deliver(std::span<const Event> events) {
         .delivered = 0,
         .failure = ports::DeliveryFailure{
             .cause = Cause::conflict, .error = "the shard is in another epoch", .exact = false}};
+}
+
+bool OrderSink::look_for_refused(const Batch& batch) {
+    // Rolled back at the end: they are stored with their items, or not at all.
+    const auto transaction = Transaction::begin(connection_);
+    if (!transaction) return false;
+    const auto rows = connection_.write(select_refused, batch.columns());
+    if (!rows) return false;
+    for (std::size_t row = 0; row < rows->size(); ++row) {
+        const SqlFailure failure{
+            .error = SqlError::refused,
+            .sqlstate = std::string(rows->text(row, 1)),
+            .text = std::string(rows->text(row, 2))};
+        refused_.push_back(
+            {.order = rows->id(row, 0),
+             .failure =
+                 {.cause = cause_of(failure),
+                  .error = failure.text.substr(0, error_size_max),
+                  .exact = true}}
+        );
+    }
+    return !rows->empty();
 }
 
 Result<bool> OrderSink::store(const Batch& batch) {
@@ -229,23 +286,13 @@ Result<bool> OrderSink::store(const Batch& batch) {
     const std::uint64_t number = epoch ? epoch->number : 0;
     const std::string run_id = epoch ? epoch->run_id : std::string{};
     // What a statement does not mention may be there all the same.
-    std::vector<Param> params{
-        batch.ids,
-        batch.shards,
-        batch.users,
-        batch.items,
-        batch.quantities,
-        batch.sequences,
-        batch.accepted,
-        batch.durabilities,
-        batch.keys,
-        batch.traces,
-        lowest,
-        highest,
-        options_.shard,
-        number,
-        run_id,
-        batch.last_position};
+    std::vector<Param> params = batch.columns();
+    params.emplace_back(lowest);
+    params.emplace_back(highest);
+    params.emplace_back(options_.shard);
+    params.emplace_back(number);
+    params.emplace_back(run_id);
+    params.emplace_back(batch.last_position);
     if (options_.events) {
         params.emplace_back(event_ids(batch.ids, EventType::order_confirmed));
         params.emplace_back(event_ids(batch.ids, EventType::stock_low));

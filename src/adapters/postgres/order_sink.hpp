@@ -8,7 +8,9 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace firstcome::postgres {
 
@@ -29,8 +31,10 @@ struct OrderSinkOptions {
 /// because somebody restored an old item table.
 ///
 /// Failures  conflict and `not_ours`: the shard is in another epoch; look again, deliver nothing.
-///           A broken COMMIT is `unavailable`: the same batch again finds what it wrote. A refused
-///           batch of one is `exact`; of a longer one nobody knows which: split it.
+///           A broken COMMIT is `unavailable`: the same batch again finds what it wrote. Of a
+///           refused batch each order is tried by itself and rolled back, so that failures are
+///           `exact` and what stands between two of them is stored together. Not exact: no order
+///           is refused by itself (their item is, by all of them); split the batch.
 /// Thread    one at a time
 class OrderSink final : public ports::EventSink {
 public:
@@ -48,6 +52,15 @@ public:
 private:
     struct Batch;
 
+    struct Refusal {
+        domain::OrderId order;
+        ports::DeliveryFailure failure;
+    };
+
+    [[nodiscard]] ports::Delivery deliver_all(std::span<const domain::Event> events);
+    /// False: none of them is refused by itself, or PostgreSQL could not say.
+    bool look_for_refused(const Batch& batch);
+
     /// False: the epoch is another one, and nothing was stored.
     [[nodiscard]] Result<bool> store(const Batch& batch);
     [[nodiscard]] Result<void> forget_expired_keys(const Batch& batch);
@@ -57,6 +70,7 @@ private:
     NotOurs not_ours_;
     std::string insert_;  // the statement
     Connection connection_;
+    std::vector<Refusal> refused_;  // of the batch under way, not told yet
 };
 
 /// The port's word for what PostgreSQL said.

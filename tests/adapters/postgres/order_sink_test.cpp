@@ -110,27 +110,43 @@ TEST_F(OrdersIntoPostgres, TheDeskDeliversWhatWasParkedInAnyEpoch) {
     EXPECT_EQ(figures().compensating, 0) << "stored or parked, never both";
 }
 
-TEST_F(OrdersIntoPostgres, TenPoisonRowsAmongFiveHundredAreFoundBySplitting) {
+TEST_F(OrdersIntoPostgres, TenPoisonRowsAmongFiveHundredAreToldOneByOneAndCostElevenStores) {
     std::vector<Event> all = batch(500);
     for (std::size_t at = 20; at < 500; at += 50) all[at].order.quantity = -1;
-    std::size_t refused = 0;
-    const auto split = [&](auto&& self, std::span<const Event> piece) -> void {
-        const Delivery delivery = world.sink().deliver(piece);
-        if (!delivery.failure) return;
+    std::span<const Event> left = all;
+    for (std::size_t bad = 0; bad < 10; ++bad) {
+        const Delivery delivery = world.sink().deliver(left);
+        EXPECT_EQ(delivery.delivered, bad == 0 ? 20U : 49U) << "the good ones before it";
+        ASSERT_TRUE(delivery.failure.has_value());
         EXPECT_EQ(delivery.failure->cause, Cause::invalid);
-        EXPECT_EQ(delivery.failure->exact, piece.size() == 1);
+        EXPECT_TRUE(delivery.failure->exact);
         EXPECT_THAT(delivery.failure->error, ::testing::HasSubstr("orders_quantity_check"));
-        if (delivery.failure->exact) {
-            ++refused;
-            return;
-        }
-        self(self, piece.first(piece.size() / 2));
-        self(self, piece.subspan(piece.size() / 2));
-    };
-    split(split, all);
-    EXPECT_EQ(refused, 10U);
+        left = left.subspan(delivery.delivered + 1);
+    }
+    EXPECT_EQ(world.sink().deliver(left).delivered, 29U);
     EXPECT_EQ(figures().sold, 490);
-    EXPECT_EQ(world.psql("SELECT count(*) FROM orders"), "490");
+    EXPECT_EQ(world.psql("SELECT count(*), count(DISTINCT xmin::text) FROM orders"), "490|11");
+}
+
+TEST_F(OrdersIntoPostgres, AnOrderOnceRefusedIsTriedAgainWhenItComesAgain) {
+    const std::vector<Event> all{buy(), buy({.user = "poison"}), buy(), buy()};
+    world.psql("ALTER TABLE orders ADD CONSTRAINT no_poison CHECK (user_id <> 'poison')");
+    const Delivery refused = deliver(all);
+    EXPECT_EQ(refused.delivered, 1U);
+    EXPECT_TRUE(refused.failure->exact);
+    world.psql("ALTER TABLE orders DROP CONSTRAINT no_poison");
+    EXPECT_EQ(deliver(all).delivered, 4U) << "its node could not park it";
+    EXPECT_EQ(figures().sold, 4);
+}
+
+TEST_F(OrdersIntoPostgres, WhatIsRefusedOnlyTogetherIsLeftToSplitting) {
+    set("hat", 2);
+    const std::vector<Event> all{buy({.item = "hat"}), buy({.item = "hat"}), buy({.item = "hat"})};
+    const Delivery over = deliver(all);
+    EXPECT_EQ(over.delivered, 0U);
+    EXPECT_EQ(over.failure->cause, Cause::invalid);
+    EXPECT_FALSE(over.failure->exact);
+    EXPECT_EQ(figures("hat").sold, 0);
 }
 
 TEST_F(OrdersIntoPostgres, AKeyOfAnotherOrderIsADuplicateUntilItIsForgotten) {
