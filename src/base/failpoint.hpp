@@ -1,4 +1,4 @@
-// src/base/failpoint.hpp - named places where a test may kill or halt the process, or a thread
+// src/base/failpoint.hpp - named places where a test may kill, halt or slow the process
 #pragma once
 
 #include <atomic>
@@ -15,8 +15,8 @@ extern std::atomic<bool> failpoints_armed;
 void failpoint_reached(std::string_view name);
 
 /// Arms from a text such as `before_commit=kill@25,before_reply=stop`: at the 25th passage SIGKILL,
-/// at the first SIGSTOP; `freeze` stops the passing thread for ever. Returns what is wrong with the
-/// text, if anything.
+/// at the first SIGSTOP; `freeze` stops the passing thread for ever; `before_commit=10ms`: each
+/// passage takes so long, as on a slow disk. Returns what is wrong with the text, if anything.
 ///
 /// Thread   main, before others start
 [[nodiscard]] std::optional<std::string> arm_failpoints(std::string_view text);

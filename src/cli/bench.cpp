@@ -24,6 +24,7 @@ struct Words {
     BenchOptions options;
     std::string duration;
     std::string patience;
+    std::string warm_up;
     std::string key = "fresh";
     std::string mix;
     std::int64_t stock = -1;
@@ -45,6 +46,9 @@ std::expected<BenchOptions, std::string> read_words(const CLI::App& verb, const 
     }
     if (!duration(words.patience, options.patience)) {
         return std::unexpected("--patience is written like 500ms, 10s, 5m");
+    }
+    if (!duration(words.warm_up, options.warm_up)) {
+        return std::unexpected("--warm-up is written like 500ms, 10s, 5m");
     }
     if (words.key != "fresh" && words.key != "none") {
         return std::unexpected("--key is fresh or none");
@@ -78,6 +82,11 @@ void add_load_options(CLI::App& verb, Words& words) {
         "--rate",
         options.rate,
         "orders/s, open loop: latency counts from when an order should have been sent"
+    );
+    verb.add_option(
+        "--warm-up",
+        words.warm_up,
+        "count no latencies of orders due so early, like 1s (default: all count)"
     );
     verb.add_flag(
         "--ride-out",

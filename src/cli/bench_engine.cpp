@@ -367,7 +367,7 @@ void Engine::complete(const Call& call, const Answer& answer, base::MonotonicTim
     );
     Histogram& histogram = answer.status == 202 || answer.status == 200 ? witness.accepted_latency
                                                                         : witness.other_latency;
-    histogram.record(now - call.wish.intended);
+    if (call.wish.intended - start_ >= share_.warm_up) histogram.record(now - call.wish.intended);
     if (share_.batch > 1) return complete_batch(call, answer, now);
     const OrderAnswer order = order_answer(answer);
     settle(call, order, now);

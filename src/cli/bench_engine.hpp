@@ -29,6 +29,7 @@ struct EngineShare {
     std::uint64_t orders = 0;              ///< 0: no bound
     std::chrono::nanoseconds duration{0};  ///< 0: no bound
     double rate = 0;                       ///< orders/s, open loop; 0: closed loop
+    std::chrono::nanoseconds warm_up{0};   ///< latencies of orders due before are not counted
     bool ride_out = false;                 ///< ask again, same key, until the answer is definite
     std::chrono::nanoseconds patience{};   ///< without any answer, then it gives up
 };

@@ -77,6 +77,7 @@ EngineShare Load::share_of(unsigned at) const {
         .orders = part(options.requests),
         .duration = options.duration,
         .rate = options.rate / options.threads,
+        .warm_up = options.warm_up,
         .ride_out = options.ride_out,
         .patience = options.patience,
     };

@@ -70,6 +70,9 @@ std::optional<std::string> contradiction(const BenchOptions& options) {
         Rule{options.drop && options.batch > 1, "--drop sends single orders: leave --batch out"},
         Rule{options.drop && options.rate > 0, "--drop is a rush: leave --rate out"},
         Rule{
+            options.duration.count() > 0 && options.warm_up >= options.duration,
+            "--warm-up must be shorter than --duration, or no latency counts"},
+        Rule{
             options.ride_out && !options.keys,
             "retrying without a key would order twice: leave --key none out"},
     };

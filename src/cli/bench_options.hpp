@@ -36,6 +36,7 @@ struct BenchOptions {
     std::uint64_t requests = 0;            ///< orders to send; 0: as the duration allows
     std::chrono::nanoseconds duration{0};  ///< 0: as long as `requests` takes
     double rate = 0;                       ///< orders/s, open loop; 0: closed loop
+    std::chrono::nanoseconds warm_up{0};   ///< latencies of orders due before are not counted
 
     std::string item{};                        ///< empty: a fresh one per run
     std::optional<std::int64_t> stock{};       ///< units, set through the admin API before the run

@@ -1,8 +1,11 @@
 // tests/base/failpoint_test.cpp - what arms a failpoint, and what it then does
 #include "base/failpoint.hpp"
 
+#include "base/time.hpp"
+
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 
@@ -21,11 +24,16 @@ TEST(Failpoint, SaysWhatIsWrongWithItsText) {
         {"never_passed=stop@25", ""},
         {"never_passed=freeze", ""},
         {"never_passed=kill,never_either=stop@3", ""},
-        {"never_passed", "expected name=kill, name=stop or name=freeze"},
+        {"never_passed", "expected name=kill, name=stop, name=freeze or name=10ms"},
         {"never_passed=kill,", ""},
-        {"never_passed=kill,,never_either=kill", "expected name=kill, name=stop or name=freeze"},
-        {"never_passed=explode", "the action is kill, stop or freeze"},
-        {"never_passed=", "the action is kill, stop or freeze"},
+        {"never_passed=kill,,never_either=kill",
+         "expected name=kill, name=stop, name=freeze or name=10ms"},
+        {"never_passed=10ms", ""},
+        {"never_passed=0ms", "the action is kill, stop, freeze or a time such as 10ms"},
+        {"never_passed=ms", "the action is kill, stop, freeze or a time such as 10ms"},
+        {"never_passed=10s", "the action is kill, stop, freeze or a time such as 10ms"},
+        {"never_passed=explode", "the action is kill, stop, freeze or a time such as 10ms"},
+        {"never_passed=", "the action is kill, stop, freeze or a time such as 10ms"},
         {"never_passed=kill@", "expected a whole number after @"},
         {"never_passed=kill@x", "expected a whole number after @"},
         {"never_passed=kill@3x", "expected a whole number after @"},
@@ -54,6 +62,18 @@ TEST(FailpointDeathTest, KillsAtJustThePassageAskedFor) {
     EXPECT_EXIT(arm_and_pass("here=kill@3", 2), testing::ExitedWithCode(0), "");
     EXPECT_EXIT(arm_and_pass("nowhere=kill,here=kill@2", 2), testing::KilledBySignal(SIGKILL), "");
     EXPECT_EXIT(arm_and_pass("", 5), testing::ExitedWithCode(0), "");
+}
+
+TEST(FailpointDeathTest, SlowsEveryPassage) {
+    const auto pass = [] {
+        const SystemClock clock;
+        const auto began = clock.monotonic();
+        if (arm_failpoints("here=2ms")) std::_Exit(1);
+        for (int i = 0; i < 3; ++i) failpoint("here");
+        const auto took = clock.monotonic() - began;
+        std::_Exit(took >= std::chrono::milliseconds{6} ? 0 : 2);
+    };
+    EXPECT_EXIT(pass(), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

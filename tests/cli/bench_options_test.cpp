@@ -72,6 +72,7 @@ TEST(BenchOptions, RefuseWhatCannotWorkTogether) {
         {{.item = "x", .mix = MixShares{.fresh = 1, .over_limit = 1}}, "no limit can be set"},
         {{.keys = false, .ride_out = true}, "a retry would order twice"},
         {{.rate = 10, .drop = true}, "a rush has no rate"},
+        {{.duration = 2s, .warm_up = 2s}, "no latency would count"},
     };
     for (const Row& row : rows) EXPECT_FALSE(settled(row.options)) << row.why;
 }
