@@ -9,9 +9,8 @@ namespace firstcome::http {
 
 namespace {
 
-bool is_visible(char c) {
-    return c >= 0x21 && c <= 0x7E;
-}
+/// A lambda, so that std::all_of takes it inline and not through a pointer.
+constexpr auto is_visible = [](char c) { return c >= 0x21 && c <= 0x7E; };
 
 std::string_view without_surrounding_space(std::string_view text) {
     const auto first = text.find_first_not_of(" \t");
