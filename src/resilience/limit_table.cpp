@@ -4,6 +4,7 @@
 #include "base/assert.hpp"
 
 #include <algorithm>
+#include <sys/mman.h>
 
 namespace firstcome::resilience {
 
@@ -23,12 +24,22 @@ LimitTable::LimitTable(const Options& options) : slots_per_part_(0), parts_(part
     FC_ASSERT(options.memory_max_bytes > fixed);
     slots_per_part_ = (options.memory_max_bytes - fixed) / sizeof(Slot) / part_count;
     FC_ASSERT(slots_per_part_ > 0);
-    for (Part& part : parts_) {
-        // calloc leaves large blocks to the kernel, which gives a page when it is first touched.
-        part.slots.reset(static_cast<Slot*>(std::calloc(slots_per_part_, sizeof(Slot))));
-        FC_ASSERT(part.slots != nullptr);
-        part.uses.resize(uses);
+    // From the kernel itself, which gives a page of zeros when it is first touched: what the
+    // allocator has at hand it would have to clear, and so to touch.
+    const std::size_t bytes = part_count * slots_per_part_ * sizeof(Slot);
+    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    FC_ASSERT(memory != MAP_FAILED);
+    slots_ = {static_cast<Slot*>(memory), Unmap{bytes}};
+    for (std::size_t part = 0; part < part_count; ++part) {
+        parts_[part].slots = slots_.get() + part * slots_per_part_;
+        parts_[part].uses.resize(uses);
     }
+}
+
+void LimitTable::Unmap::operator()(void* memory) const {
+    const int unmapped = ::munmap(memory, bytes);
+    FC_ASSERT(unmapped == 0);
 }
 
 GcraAnswer LimitTable::check(std::uint64_t key, base::MonotonicTime now, const RateLimit& limit) {

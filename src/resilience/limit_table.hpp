@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -77,14 +76,15 @@ private:
         base::MonotonicTime tat;
     };
 
-    struct Free {
-        void operator()(void* memory) const { std::free(memory); }
+    struct Unmap {
+        std::size_t bytes;
+        void operator()(void* memory) const;
     };
 
     // Two parts never share a cache line.
     struct alignas(64) Part {
         mutable std::mutex mutex;
-        std::unique_ptr<Slot[], Free> slots;
+        Slot* slots = nullptr;  // of slots_
         std::vector<Use> uses;  // by key, open addressing; count 0: free
         std::size_t taken = 0;
         std::uint64_t without_room = 0;
@@ -103,6 +103,7 @@ private:
     static void note_use(Part& part, std::uint64_t key);
 
     std::size_t slots_per_part_;
+    std::unique_ptr<Slot[], Unmap> slots_;  // of all parts, one after the other
     std::vector<Part> parts_;
 };
 

@@ -7,8 +7,11 @@
 
 #include <array>
 #include <barrier>
+#include <fstream>
 #include <map>
+#include <memory>
 #include <thread>
+#include <unistd.h>
 #include <unordered_map>
 #include <vector>
 
@@ -176,6 +179,27 @@ TEST(LimitTable, TakesItsMemoryAtTheStartAndNoMore) {
     }
     EXPECT_EQ(table.memory_bytes(), before);
     EXPECT_LE(table.figures().entries, table.figures().capacity);
+}
+
+/// Of this process, in memory now.
+std::size_t resident_bytes() {
+    std::ifstream statm{"/proc/self/statm"};
+    std::size_t size = 0;
+    std::size_t resident = 0;
+    statm >> size >> resident;
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(LimitTable, HasOnlyThatMemoryInUseThatKeysHaveTouched) {
+    // A heap that has blocks at hand, as after reading a configuration.
+    std::vector<std::unique_ptr<std::array<char, 1 << 19>>> blocks(64);
+    for (auto& each : blocks) each = std::make_unique<std::array<char, 1 << 19>>();
+    blocks.clear();
+    const std::size_t before = resident_bytes();
+    LimitTable table{{}};
+    EXPECT_TRUE(table.check(7, start, five_a_second).allowed);
+    EXPECT_GT(table.memory_bytes(), 60U << 20U);
+    EXPECT_LT(resident_bytes(), before + (8U << 20U));
 }
 
 TEST(LimitTable, NotesWhoComesBackAndNotWhoCameOnce) {
