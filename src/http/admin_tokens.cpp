@@ -2,7 +2,7 @@
 #include "http/admin_tokens.hpp"
 
 #include "base/assert.hpp"
-#include "http/private_file.hpp"
+#include "base/private_file.hpp"
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
@@ -166,7 +166,7 @@ std::expected<std::vector<AdminEntry>, TokenError> load_admin_tokens(
         return std::unexpected(TokenError{
             fmt::format("admin.tokens_file {}: {}", file.string(), why)});
     };
-    const auto text = read_whole_file(file, file_size_max, Readers::owner_only);
+    const auto text = base::read_whole_file(file, file_size_max, base::Readers::owner_only);
     if (!text) return refuse(text.error());
     auto entries = parse_admin_tokens(*text);
     if (!entries) return refuse(entries.error());

@@ -1,6 +1,6 @@
 // src/http/jwt_key_files.cpp - reads keys from PEM files, JSON Web Key Sets and a secret's file
+#include "base/private_file.hpp"
 #include "http/jwt_keys.hpp"
-#include "http/private_file.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -173,21 +173,25 @@ std::expected<JwtKeys, KeyFileError> keys_of_secret(std::string_view text) {
 using Parse = std::expected<JwtKeys, KeyFileError> (*)(std::string_view);
 
 std::expected<void, KeyFileError> add_file(
-    std::string_view option, const std::string& file, Readers readers, Parse parse, JwtKeys& keys
+    std::string_view option,
+    const std::string& file,
+    base::Readers readers,
+    Parse parse,
+    JwtKeys& keys
 ) {
     if (file.empty()) return {};
     const auto refuse = [&](std::string_view why) {
         return fail(fmt::format("{} {}: {}", option, file, why));
     };
-    const auto text = read_whole_file(file, jwt_key_file_size_max, readers);
+    const auto text = base::read_whole_file(file, jwt_key_file_size_max, readers);
     if (!text) return refuse(text.error());
     auto found = parse(*text);
     if (!found) return refuse(found.error().text);
     const bool has_secret = std::ranges::any_of(*found, [](const JwtKey& key) {
         return key.algorithm() == JwtAlgorithm::hs256;
     });
-    if (has_secret && readers == Readers::anybody) {
-        return add_file(option, file, Readers::owner_only, parse, keys);
+    if (has_secret && readers == base::Readers::anybody) {
+        return add_file(option, file, base::Readers::owner_only, parse, keys);
     }
     if (keys.size() + found->size() > jwt_keys_max) {
         return refuse(fmt::format("makes more than {} keys in all", jwt_keys_max));
@@ -259,9 +263,11 @@ std::expected<JwtKeys, KeyFileError> jwt_keys_of_set(std::string_view text) {
 std::expected<JwtKeys, KeyFileError> load_jwt_keys(const JwtKeyFiles& files) {
     JwtKeys keys;
     for (const auto& added : {
-             add_file("auth.key_file", files.pem, Readers::anybody, jwt_keys_of_pem, keys),
-             add_file("auth.jwks_file", files.jwks, Readers::anybody, jwt_keys_of_set, keys),
-             add_file("auth.secret_file", files.secret, Readers::owner_only, keys_of_secret, keys),
+             add_file("auth.key_file", files.pem, base::Readers::anybody, jwt_keys_of_pem, keys),
+             add_file("auth.jwks_file", files.jwks, base::Readers::anybody, jwt_keys_of_set, keys),
+             add_file(
+                 "auth.secret_file", files.secret, base::Readers::owner_only, keys_of_secret, keys
+             ),
          }) {
         if (!added) return std::unexpected(added.error());
     }

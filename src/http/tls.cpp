@@ -1,7 +1,7 @@
 // src/http/tls.cpp - TLS: what we show to clients, and the encrypted side of one connection
 #include "http/tls.hpp"
 
-#include "http/private_file.hpp"
+#include "base/private_file.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
@@ -83,9 +83,10 @@ void set_rules(SSL_CTX* context) {
 std::expected<void, std::string> use_pair(ssl::context& context, const TlsFiles& files) {
     constexpr std::string_view of_certificate = "server.tls_certificate";
     constexpr std::string_view of_key = "server.tls_key";
-    const auto chain = read_whole_file(files.certificate, pem_size_max, Readers::anybody);
+    const auto chain =
+        base::read_whole_file(files.certificate, pem_size_max, base::Readers::anybody);
     if (!chain) return refuse(of_certificate, files.certificate, chain.error());
-    const auto key = read_whole_file(files.key, pem_size_max, Readers::owner_and_group);
+    const auto key = base::read_whole_file(files.key, pem_size_max, base::Readers::owner_and_group);
     if (!key) return refuse(of_key, files.key, key.error());
     error_code error;
     context.use_certificate_chain(asio::buffer(*chain), error);

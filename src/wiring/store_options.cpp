@@ -1,22 +1,31 @@
 // src/wiring/store_options.cpp - how Redis and PostgreSQL are reached, from the configuration
 #include "wiring/store_options.hpp"
 
-#include <fstream>
+#include "base/private_file.hpp"
+
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace firstcome::wiring {
 
 namespace {
 
+constexpr std::size_t password_file_size_max = 4096;
+
 /// Of the file that the option names; nothing where it names none.
 std::expected<std::string, std::string> password_in(
     const std::string& file, std::string_view option
 ) {
     if (file.empty()) return std::string{};
-    std::ifstream in{file};
-    std::string line;
-    if (!std::getline(in, line) || line.empty()) {
-        return std::unexpected(std::string(option) + ": cannot read a password from " + file);
+    const auto text =
+        base::read_whole_file(file, password_file_size_max, base::Readers::owner_and_group);
+    if (!text) return std::unexpected(fmt::format("{}: {} {}", option, file, text.error()));
+    std::string line = text->substr(0, text->find_first_of("\r\n"));
+    if (line.empty()) {
+        return std::unexpected(
+            fmt::format("{}: {} is empty; write the password into its first line", option, file)
+        );
     }
     return line;
 }

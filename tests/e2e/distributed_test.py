@@ -381,7 +381,17 @@ class Start(Distributed):
 
     def test_files_of_the_configuration_that_cannot_be_read(self):
         for key in ("redis.password_file", "redis.sentinel_password_file"):
-            self.refuses(f"{key}: cannot read a password from /nowhere", settings={key: "/nowhere"})
+            self.refuses(f"{key}: /nowhere cannot be read", settings={key: "/nowhere"})
+            password = os.path.join(self.scratch, key)
+            with open(password, "w", encoding="ascii") as file:
+                file.write("right\n")
+            os.chmod(password, 0o644)
+            self.refuses(f"{key}: {password} is open to other users; run chmod 600", settings={
+                key: password
+            })
+            os.chmod(password, 0o600)
+            os.truncate(password, 0)
+            self.refuses(f"{key}: {password} is empty", settings={key: password})
         for key in ("redis.tls_ca_file", "redis.tls_certificate"):
             self.refuses("cannot read /nowhere", settings={
                 key: "/nowhere", "redis.url": f"rediss://127.0.0.1:{self.redis.port}/0"

@@ -12,10 +12,15 @@ import socket
 import threading
 
 
+def private(path, flags):
+    """For open(): readable by its owner only."""
+    return os.open(path, flags, 0o600)
+
+
 def write_secret(path):
     """A secret file as the operator makes it; returns the key."""
     key = os.urandom(32)
-    with open(path, "w", encoding="ascii") as file:
+    with open(path, "w", encoding="ascii", opener=private) as file:
         file.write("whsec_" + base64.b64encode(key).decode() + "\n")
     return key
 

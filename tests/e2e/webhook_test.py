@@ -175,10 +175,17 @@ class Webhook(EndToEnd):
                 client.close()
                 server.stop()
 
+    def shown_to_all(self):
+        path = os.path.join(self.scratch, "shown.secret")
+        write_secret(path)
+        os.chmod(path, 0o644)
+        return path
+
     def test_a_start_that_could_not_sign_or_reach_is_refused(self):
         for changes, said in (
             ({"webhook.secret_file": ""}, "webhook.secret_file"),
             ({"webhook.secret_file": "missing"}, "missing"),
+            ({"webhook.secret_file": self.shown_to_all()}, "run chmod 600"),
             ({"webhook.allow_private": "false"}, "webhook.allow_private"),
             ({"webhook.url": "http://ann:hush@127.0.0.1/"}, "user or password"),
         ):

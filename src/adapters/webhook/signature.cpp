@@ -2,12 +2,12 @@
 #include "adapters/webhook/signature.hpp"
 
 #include "base/assert.hpp"
+#include "base/private_file.hpp"
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include <fstream>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -21,7 +21,7 @@ constexpr std::string_view white = " \t\r\n";
 constexpr std::size_t file_bytes_max = 4096;
 
 constexpr std::string_view how_to_make_one =
-    "make one with: echo \"whsec_$(openssl rand -base64 32)\" > FILE";
+    "make one with: (umask 077; echo \"whsec_$(openssl rand -base64 32)\" > FILE)";
 
 // OpenSSL's decoder forgives white space and stray padding; a secret that needs forgiveness was cut
 // or mistyped, and the receiver may read it otherwise.
@@ -100,19 +100,13 @@ std::expected<Signer, std::string> Signer::from(std::string_view text) {
 }
 
 std::expected<Signer, std::string> Signer::from_file(const std::filesystem::path& path) {
-    std::ifstream in{path, std::ios::binary};
-    std::string text(file_bytes_max + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    if (!in.eof() && text.size() <= file_bytes_max) {
+    const auto text = base::read_whole_file(path, file_bytes_max, base::Readers::owner_and_group);
+    if (!text) {
         return std::unexpected(fmt::format(
-            "cannot read the webhook's secret file {}: {}", path.string(), how_to_make_one
+            "the webhook's secret file {} {}; {}", path.string(), text.error(), how_to_make_one
         ));
     }
-    if (text.size() > file_bytes_max) {
-        return std::unexpected(fmt::format("{} is no secret file: too long", path.string()));
-    }
-    auto signer = from(text);
+    auto signer = from(*text);
     if (!signer) return std::unexpected(fmt::format("{}: {}", path.string(), signer.error()));
     return signer;
 }

@@ -40,7 +40,8 @@ std::expected<std::unique_ptr<Sink>, std::string> Sink::open(
     if (options.secret_file.empty()) {
         return std::unexpected(
             "webhook.url is set and webhook.secret_file is not: receivers could not tell our events"
-            " from a stranger's. Make one with: echo \"whsec_$(openssl rand -base64 32)\" > FILE"
+            " from a stranger's. Make one with:"
+            " (umask 077; echo \"whsec_$(openssl rand -base64 32)\" > FILE)"
         );
     }
     if (auto good = check_url(options.url, options.allow_private); !good) {

@@ -72,10 +72,14 @@ TEST(Signer, SaysWhichFileItCannotRead) {
     const TempDir dir;
     const auto path = dir.path() / "secret";
     EXPECT_THAT(Signer::from_file(path).error(), HasSubstr(path.string()));
+    std::ofstream{path} << secret;
+    std::filesystem::permissions(path, std::filesystem::perms{0644});
+    EXPECT_THAT(Signer::from_file(path).error(), HasSubstr("run chmod 600"));
+    std::filesystem::permissions(path, std::filesystem::perms{0600});
     std::ofstream{path} << "not a secret";
     EXPECT_THAT(Signer::from_file(path).error(), HasSubstr("does not begin with"));
     std::ofstream{path} << std::string(5'000, ' ');
-    EXPECT_THAT(Signer::from_file(path).error(), HasSubstr("too long"));
+    EXPECT_THAT(Signer::from_file(path).error(), HasSubstr("larger than 4096 bytes"));
     std::ofstream{path} << secret << "\n";
     EXPECT_EQ(Signer::from_file(path).value().sign(id, timestamp, body), signature);
 }

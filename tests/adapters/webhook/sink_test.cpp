@@ -63,7 +63,10 @@ std::string signed_by_hand(const std::string& content) {
 
 class WebhookSink : public ::testing::Test {
 protected:
-    WebhookSink() { std::ofstream{secret_file()} << secret << "\n"; }
+    WebhookSink() {
+        std::ofstream{secret_file()} << secret << "\n";
+        std::filesystem::permissions(secret_file(), std::filesystem::perms{0600});
+    }
 
     std::filesystem::path secret_file() const { return dir_.path() / "secret"; }
 

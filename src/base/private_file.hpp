@@ -1,4 +1,4 @@
-// src/http/private_file.hpp - reading a file that holds a secret, or must not be half written
+// src/base/private_file.hpp - reading a file that holds a secret, or must not be half written
 #pragma once
 
 #include <cstddef>
@@ -7,11 +7,11 @@
 #include <filesystem>
 #include <string>
 
-namespace firstcome::http {
+namespace firstcome::base {
 
 enum class Readers : std::uint8_t {
     owner_only,       // a secret: no permission for group or others
-    owner_and_group,  // a private key, as Debian's group ssl-cert has it
+    owner_and_group,  // a secret somebody else puts there: Debian's group ssl-cert, a volume
     anybody,          // public keys
 };
 
@@ -23,4 +23,4 @@ enum class Readers : std::uint8_t {
     const std::filesystem::path& file, std::size_t size_max, Readers readers
 );
 
-}  // namespace firstcome::http
+}  // namespace firstcome::base

@@ -1,5 +1,5 @@
-// src/http/private_file.cpp - reading a file that holds a secret, or must not be half written
-#include "http/private_file.hpp"
+// src/base/private_file.cpp - reading a file that holds a secret, or must not be half written
+#include "base/private_file.hpp"
 
 #include "base/assert.hpp"
 
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace firstcome::http {
+namespace firstcome::base {
 
 namespace {
 
@@ -68,4 +68,4 @@ std::expected<std::string, std::string> read_whole_file(
     return text;
 }
 
-}  // namespace firstcome::http
+}  // namespace firstcome::base
