@@ -468,6 +468,14 @@ class Fault:
             self.recoveries.append(recovery_s)
 
 
+def estimated(minutes):
+    """How long a test's full count takes: told before it runs, until the card knows better."""
+    def mark(test):
+        test.full_minutes = minutes
+        return test
+    return mark
+
+
 class EndToEnd(unittest.TestCase):
     """A test case with servers: one for the class (`shared_settings`), or each test its own."""
 
