@@ -12,7 +12,7 @@ import unittest
 
 import auditor
 from faults import DiskFault
-from harness import BINARY, FULL, EndToEnd, body_hash, estimated, wait_until
+from harness import BINARY, FULL, ConnectionClosed, EndToEnd, body_hash, estimated, wait_until
 from load import Load, bench_command, mixed_wishes
 from many_nodes import Distributed
 
@@ -72,7 +72,7 @@ class Scarcity:
             lifted = time.monotonic()
             if self.node.running:
                 self.set_ceiling(resource.RLIM_INFINITY)
-                self.check_newcomer()
+                self.check_newcomers()
             else:
                 self.assertEqual(self.node.process.returncode, -6, "it ended itself, by abort()")
                 self.node.restart()
@@ -116,16 +116,16 @@ class Scarcity:
         except ProcessLookupError:
             pass  # it ended meanwhile
 
-    def check_newcomer(self):
-        """Who was connected may be served by luck; a new connection must be taken too."""
-        client = self.node.client()
+    def check_newcomers(self):
+        """Who was connected may be served by luck; new ones must be taken too, by each thread."""
         try:
-            client.get("/livez")
-        except OSError:
+            for _ in range(16):
+                client = self.node.client()
+                client.get("/livez")
+                client.close()
+        except (OSError, ConnectionClosed):
             self.assertNotEqual(self.node.wait_exit(), 0, "it lives, and takes no connection")
             self.node.restart()
-        finally:
-            client.close()
 
     # The core.
 
