@@ -18,6 +18,7 @@ from many_nodes import Distributed
 
 ROUNDS = 20 if FULL else 2
 ROOM_KIB_MAX = 4096  # for a node to grow by before its memory ends
+CROWD_MAX = 700  # half requests of 8 KiB: more than the room
 LEAN_S = 0.3  # for the first refusal to become more
 THIEVES = 4  # so the node has a fifth of its core
 THEFT_S = 1.0
@@ -73,10 +74,13 @@ class Scarcity:
             if self.node.running:
                 self.set_ceiling(resource.RLIM_INFINITY)
                 self.check_newcomers()
+                row.survived(self.selling_again(load, lifted))
+                self.node.kill()  # the next finds no memory that this one had before
+                self.node.restart()
             else:
                 self.assertEqual(self.node.process.returncode, -6, "it ended itself, by abort()")
                 self.node.restart()
-            row.survived(self.selling_again(load, lifted))
+                row.survived(self.selling_again(load, lifted))
         load.stop()
         answers = load.join()
         self.check_idle()
@@ -100,10 +104,10 @@ class Scarcity:
         for each in crowd:
             each.close()
 
-    def come_and_stay(self, crowd, count=20):
+    def come_and_stay(self, crowd):
         """Clients with half a request each, which takes the node some memory to keep."""
         with contextlib.suppress(OSError):  # it does not take them, or is gone
-            for _ in range(count):
+            for _ in range(min(20, CROWD_MAX - len(crowd))):
                 each = socket.create_connection(self.node.address, timeout=1)
                 crowd.append(each)
                 each.send(b"GET /livez HTTP/1.1\r\nX-Long: " + 8_000 * b"x")
