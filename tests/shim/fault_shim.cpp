@@ -6,7 +6,6 @@
 //                call   sync (fsync, fdatasync), write (write, pwrite, ftruncate), read (pread)
 //                errno  a number
 //                       or "short": half of the write is done, and what follows fails with ENOSPC
-//                       or "slow10": nothing fails, it takes 10 ms more, and is not noted
 //                nth    fail this call only, counted from 1; 0: all from now on
 //                serial a number of each plan's own: counting begins anew when it changes
 // Each fault that struck is appended to <FC_FAULT_PLAN>.log, so that a test knows it was hit.
@@ -92,10 +91,6 @@ int fault(const char* call, int file) {
     if (!read_plan(plan) || std::strcmp(plan.call, call) != 0 || !is_watched(file)) return 0;
     const long number = calls_seen.fetch_add(1) + 1;
     if (plan.nth != 0 && number != plan.nth && !short_done.load()) return 0;
-    if (std::strncmp(plan.error, "slow", 4) == 0) {
-        ::usleep(static_cast<useconds_t>(std::atoi(plan.error + 4)) * 1000);
-        return 0;
-    }
     int error = std::atoi(plan.error);
     if (std::strcmp(plan.error, "short") == 0) {
         error = short_done.exchange(true) ? ENOSPC : -1;
