@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <exception>
 #include <pthread.h>
@@ -51,6 +52,12 @@ struct ReportExit {
 
 ReportExit report_exit(const char* what) {
     return {what};
+}
+
+/// A process that takes no more connections is no use, and must not look alive (e2e: scarcity).
+void end_with_accepting(std::exception_ptr failure) {
+    report_exit("accepting")(failure);
+    if (failure != nullptr) std::abort();
 }
 
 PeerAddress peer_of(const asio::ip::tcp::endpoint& endpoint) {
@@ -164,7 +171,7 @@ IoThread::~IoThread() {
 
 void IoThread::start() {
     arm_sweep();
-    asio::co_spawn(context_, accept_connections(*this), report_exit("accepting"));
+    asio::co_spawn(context_, accept_connections(*this), end_with_accepting);
     thread_ = std::thread{[this] { run(); }};
 }
 

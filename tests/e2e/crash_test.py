@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 import auditor
-from harness import BINARY, DEADLINE_S, FULL, EndToEnd, wait_until
+from harness import BINARY, DEADLINE_S, FULL, EndToEnd, estimated, wait_until
 from load import Load, bench_command, mixed_wishes
 
 READY_USUAL_S = 1.0  # of a few ten thousand orders, the median: one slow start may be the machine's
@@ -14,6 +14,7 @@ TRUTH_MAX_S = 3.0
 
 
 class Crash(EndToEnd):
+    @estimated(minutes=4)
     def test_killed_again_and_again(self):
         row = self.fault("node: kill -9 at random moments, embedded, clients of the test")
         rounds = 100 if FULL else 5
@@ -72,13 +73,14 @@ class Crash(EndToEnd):
 
         wait_until(all_told, f"{len(waiting)} buyers hear the truth after the crash", TRUTH_MAX_S)
 
+    @estimated(minutes=4)
     def test_killed_under_bench(self):
         row = self.fault("node: kill -9 at random moments, embedded, under bench")
-        rounds = 40 if FULL else 3
+        rounds = 100 if FULL else 3
         server = self.start_server()
         client = server.client()
         record = os.path.join(self.scratch, "record.txt")
-        requests = 40_000 * rounds
+        requests = 12_000 * rounds
         client.set_stock("drop", requests // 2)
         client.close()
         with open(os.path.join(self.scratch, "bench.log"), "wb") as log:
@@ -93,7 +95,7 @@ class Crash(EndToEnd):
         self.addCleanup(bench.kill)
         slowest, kills = 0.0, 0
         for _ in range(rounds):
-            count = self.orders(server) + self.random.randrange(3000, 15_000)
+            count = self.orders(server) + self.random.randrange(1000, 5000)
             wait_until(
                 lambda: bench.poll() is not None or self.orders(server) >= count,
                 "orders are placed", 60
@@ -137,14 +139,14 @@ class Failpoints(EndToEnd):
 
     NAMES = ("before_decide", "before_write", "before_commit", "after_commit", "before_reply")
 
+    @estimated(minutes=2)
     def test_killed_at_every_step(self):
         passages = range(1, 26) if FULL else (1, 7)
         for name in self.NAMES:
             row = self.fault(f"node: kill -9 at failpoint {name}, embedded")
             for passage in passages:
                 with self.subTest(name=name, passage=passage):
-                    self.kill_at(name, passage)
-                    row.survived()
+                    row.survived(self.kill_at(name, passage))
 
     def kill_at(self, name, passage):
         data = os.path.join(self.scratch, f"{name}-{passage}")
@@ -162,6 +164,7 @@ class Failpoints(EndToEnd):
         self.addCleanup(load.abandon)
         self.assertEqual(server.wait_exit(), -9, "the failpoint was never passed")
         server.restart()
+        ready_s = server.ready_s
         length = len(load.answers)
         wait_until(lambda: len(load.answers) > length + 200, "selling goes on")
         load.stop()
@@ -171,6 +174,7 @@ class Failpoints(EndToEnd):
         client.close()
         server.stop()
         auditor.assert_clean(answers, data, stocks=stocks)
+        return ready_s
 
 
 if __name__ == "__main__":

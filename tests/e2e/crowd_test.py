@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 import auditor
-from harness import BINARY, FULL, EndToEnd
+from harness import BINARY, FULL, EndToEnd, estimated
 from load import bench_command
 
 STOCK = 10_000
@@ -13,6 +13,7 @@ REQUESTS = 1_000_000 if FULL else 100_000
 
 
 class Crowd(EndToEnd):
+    @estimated(minutes=2)
     def test_every_unit_is_sold_once(self):
         row = self.fault("a million requests for 10,000 units, embedded")
         server = self.start_server()

@@ -9,7 +9,7 @@ import unittest
 
 import auditor
 from faults import SmallDisk
-from harness import BINARY, Connection, EndToEnd, Server, request_bytes, wait_until
+from harness import BINARY, FULL, Connection, EndToEnd, Server, estimated, request_bytes, wait_until
 
 ORDERS = 600
 
@@ -111,11 +111,13 @@ class Damage(EndToEnd):
                     self.flip(self.lane(data), position + distance)
                     self.refused(data, "damaged|corrupt", "lane-00.db", "backup|audit")
 
+    @estimated(minutes=1)
     def test_flipped_bits_anywhere_are_found_or_harmless(self):
+        row = self.fault("a flipped bit anywhere in a lane's file: reported, or in no use")
         size = self.lane(self.ended).stat().st_size
         truth = auditor.read_store(self.ended)
         found = 0
-        rounds = 25
+        rounds = 100 if FULL else 25
         for _ in range(rounds):
             data = self.copy_of(self.ended)
             position = self.random.randrange(size)
@@ -140,7 +142,9 @@ class Damage(EndToEnd):
                 found += 1
                 self.assertGreater(server.process.returncode, 0, f"byte {position}")
                 self.assertRegex(server.log(), r"lane-00\.db", f"byte {position}")
-        self.note(f"{found} of {rounds} random bits refused, the others were in free space")
+            row.survived()
+        row.remarks.append(f"{found} of {rounds} reported, the others were in free space")
+        self.note(row.remarks[0])
 
     def test_a_truncated_file(self):
         size = self.lane(self.ended).stat().st_size
@@ -264,11 +268,16 @@ class Damage(EndToEnd):
         self.assertEqual(len(store.orders), count)
         return count
 
+    @estimated(minutes=1)
     def test_a_torn_tail_of_the_log(self):
+        row = self.fault("torn tail of a lane's log: cut, nothing accepted is lost")
         end, frame = self.live_end(self.copy_of(self.killed))
         whole = 2 * ORDERS
         # Bytes of a commit that never got through: nothing that was accepted may be missing.
-        for extra in (1, 23, 24, 100, frame - 1, frame, 3 * frame):
+        extras = (1, 23, 24, 100, frame - 1, frame, 3 * frame)
+        if FULL:
+            extras += tuple(self.random.randrange(1, 3 * frame) for _ in range(93))
+        for extra in extras:
             with self.subTest(extra=extra):
                 data = self.copy_of(self.killed)
                 path = self.wal(data)
@@ -276,6 +285,7 @@ class Damage(EndToEnd):
                 raw[end:end + extra] = bytes(self.random.randrange(256) for _ in range(extra))
                 path.write_bytes(raw)
                 self.assertEqual(self.starts_with_a_prefix(data), whole)
+                row.survived()
         # A cut inside takes orders away with their commit, never half of one.
         counts = []
         for cut in (end - 1, end - frame + 10, end - frame, end // 2, 32 + frame + 5, 40, 32, 5):
@@ -289,13 +299,19 @@ class Damage(EndToEnd):
                     self.assertTrue(ORDERS <= count <= whole, count)
         self.note(f"cuts left {counts} of {whole}")
 
+    @estimated(minutes=1)
     def test_a_flipped_bit_in_the_log_is_reported(self):
+        row = self.fault("a flipped bit in the middle of a lane's log: reported")
         end, frame = self.live_end(self.copy_of(self.killed))
-        for position in (32 + frame * 3 + 1000, end // 2):
+        positions = [32 + frame * 3 + 1000, end // 2]
+        if FULL:  # the last commit is a tail, torn or not
+            positions += [self.random.randrange(32, end // 2) for _ in range(98)]
+        for position in positions:
             with self.subTest(position=position):
                 data = self.copy_of(self.killed)
                 self.flip(self.wal(data), position)
                 self.refused(data, r"lane-00\.db", "damaged|corrupt")
+                row.survived()
 
     def test_a_missing_log_is_reported(self):
         data = self.copy_of(self.killed)

@@ -7,13 +7,14 @@ import time
 import unittest
 
 import auditor
-from harness import BINARY, DEADLINE_S, FULL, run_program, wait_until
+from harness import BINARY, DEADLINE_S, FULL, estimated, run_program, wait_until
 from load import bench_command, mixed_wishes, unique_wishes
 from many_nodes import QUIET_S, Distributed
 from stores import free_port, make_cluster
 
 
 class Crowd(Distributed):
+    @estimated(minutes=3)
     def test_three_nodes_sell_each_unit_once(self):
         row = self.fault("a million requests for 10,000 units, three nodes")
         self.start_nodes(3)

@@ -4,11 +4,12 @@ import unittest
 
 import auditor
 from faults import EIO, DiskFault
-from harness import FULL, ConnectionClosed, EndToEnd, body_hash, wait_until
+from harness import FULL, ConnectionClosed, EndToEnd, body_hash, estimated, wait_until
 from load import Load, mixed_wishes
 
 
 class SyncFails(EndToEnd):
+    @estimated(minutes=1)
     def test_the_process_stops_and_the_next_one_knows(self):
         row = self.fault("fsync fails (EIO), embedded: the process stops, the next one knows")
         data = os.path.join(self.scratch, "data")

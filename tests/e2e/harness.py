@@ -456,8 +456,9 @@ def run_program(*arguments, environment=None, deadline_s=DEADLINE_S, binary=None
 class Fault:
     """One row of the reliability card: how often a fault was survived, and how soon it was over."""
 
-    def __init__(self, name):
+    def __init__(self, name, full=0):
         self.name = name
+        self.full = full  # its full count, where a run may be told to end before
         self.count = 0
         self.recoveries = []  # seconds
         self.remarks = []
@@ -466,6 +467,14 @@ class Fault:
         self.count += count
         if recovery_s is not None:
             self.recoveries.append(recovery_s)
+
+
+def estimated(minutes):
+    """How long a test's full count takes: told before it runs, until the card knows better."""
+    def mark(test):
+        test.full_minutes = minutes
+        return test
+    return mark
 
 
 class EndToEnd(unittest.TestCase):
@@ -508,9 +517,9 @@ class EndToEnd(unittest.TestCase):
         """A measured fact that the runner prints beside the test's name."""
         self.notes.append(text)
 
-    def fault(self, name):
+    def fault(self, name, full=0):
         """A row of the reliability card, which the test fills in as it goes."""
-        self.faults.append(Fault(name))
+        self.faults.append(Fault(name, full))
         return self.faults[-1]
 
     def make_server(self, settings=None, data=None, **more):

@@ -6,13 +6,16 @@ import socket
 import time
 import unittest
 
-from harness import FULL, Connection, ConnectionClosed, EndToEnd, request_bytes, wait_until
+from harness import (
+    FULL, Connection, ConnectionClosed, EndToEnd, estimated, request_bytes, wait_until
+)
 
 ITEM = "drop"
 ORDERS = "/api/v1/orders"
 OTHERS = 200  # orders of well-behaved clients meanwhile
 WHOLE = request_bytes("POST", ORDERS, {"userId": "slow", "itemId": ITEM, "quantity": 1})
 FILES_MAX = 256
+SLOW = 4000 if FULL else 300  # connections
 
 
 def room_for_sockets(count):
@@ -102,10 +105,18 @@ class Hostile(EndToEnd):
             line = next(line for line in file if line.startswith("VmRSS"))
         return int(line.split()[1])
 
-    def drip(self, sent_at_once, one_more, **timeouts):
+    def drip(self, name, sent_at_once, one_more, **timeouts):
         """Clients that send a byte now and then: cut by the time limit, and nothing comes of it."""
+        row = self.fault(f"{name}: the others are served")
         server, client = self.serve(**timeouts)
-        crowd = Crowd(opened(server.address, 4000 if FULL else 300))
+        for number in range(3 if FULL else 1):
+            self.drip_once(server, client, sent_at_once, one_more)
+            self.assertEqual(client.count(ITEM), 2 * (number + 1) * (OTHERS + 1))
+            row.survived()
+        row.remarks.append(f"{SLOW:,} connections each time")
+
+    def drip_once(self, server, client, sent_at_once, one_more):
+        crowd = Crowd(opened(server.address, SLOW))
         self.addCleanup(crowd.close)
         crowd.feed(sent_at_once)
         self.others_are_served(server, client)
@@ -118,24 +129,37 @@ class Hostile(EndToEnd):
         answers = {received.split(b"\r\n")[0] for received in crowd.ended.values()}
         self.assertLessEqual(answers, {b"HTTP/1.1 408 Request Timeout", b""})
         self.others_are_served(server, client)
-        self.assertEqual(client.count(ITEM), 2 * (OTHERS + 1))
+        crowd.close()
         self.note(f"{len(crowd.sockets)} connections, {sorted(answers)}")
 
+    @estimated(minutes=1)
     def test_slow_headers(self):
-        self.drip(b"POST /api/v1/orders HTTP/1.1\r\nX-", b"a", server__header_timeout="1s")
+        head = b"POST /api/v1/orders HTTP/1.1\r\nX-"
+        self.drip("slow headers", head, b"a", server__header_timeout="1s")
 
+    @estimated(minutes=1)
     def test_slow_bodies(self):
         head = WHOLE.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-        self.drip(head.replace(b"Content-Length: ", b"Content-Length: 6"), b" ",
+        self.drip("slow bodies", head.replace(b"Content-Length: ", b"Content-Length: 6"), b" ",
                   server__body_timeout="1s")
 
+    @estimated(minutes=1)
     def test_silent_clients(self):
-        self.drip(b"", b"", server__header_timeout="1s", server__idle_timeout="1s")
+        self.drip("silent clients", b"", b"",
+                  server__header_timeout="1s", server__idle_timeout="1s")
 
+    @estimated(minutes=1)
     def test_readers_that_do_not_read(self):
+        row = self.fault("slow readers: the others are served")
         server, client = self.serve()
+        count, kib = (400 if FULL else 50), []
+        for _ in range(3 if FULL else 1):
+            kib.append(self.readers_once(server, client, count))
+            row.survived()
+        row.remarks.append(f"{count} connections each time, {max(kib):.0f} KiB each at most")
+
+    def readers_once(self, server, client, count):
         before = self.resident_kib(server)
-        count = 400 if FULL else 50
         sockets = opened(server.address, count)
         request = request_bytes("GET", "/openapi.json")
         for each in sockets:
@@ -153,6 +177,7 @@ class Hostile(EndToEnd):
         for each in sockets:
             each.close()
         self.note(f"{count} connections, {grown / count:.0f} KiB each")
+        return grown / count
 
     def test_idle_connections(self):
         count = 10_000 if FULL else 1_000
@@ -195,7 +220,9 @@ class Hostile(EndToEnd):
         wait_until(lambda: self.files(server) <= before + 3, "their descriptors are free")
         self.note(f"{count} connections")
 
+    @estimated(minutes=1)
     def test_out_of_descriptors(self):
+        row = self.fault("fd exhaustion: who is connected is served, no busy loop")
         def few_files():
             resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX, FILES_MAX))
         rounds = 20 if FULL else 2
@@ -211,12 +238,16 @@ class Hostile(EndToEnd):
             before = self.cpu_s(server)
             time.sleep(1)
             self.assertLess(self.cpu_s(server) - before, 0.5, "busy while out of descriptors")
+            left = time.monotonic()
             for each in sockets:
                 each.close()
-            wait_until(lambda: self.files(server) < 60, "their descriptors are free")
             fresh = server.client()
             self.expect(fresh.order("fresh", ITEM), 202)
             fresh.close()
+            row.survived(time.monotonic() - left)
+            wait_until(lambda: self.files(server) < 60, "their descriptors are free")
+        row.remarks.append(f"{FILES_MAX} descriptors and 1,000 clients; time: to a newcomer's 202")
+        self.assertEqual(client.count(ITEM), rounds * (OTHERS + 1))
         self.note(f"{rounds} x 1,000 clients and {FILES_MAX} descriptors")
 
     def test_a_client_that_has_said_all(self):

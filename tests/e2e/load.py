@@ -70,11 +70,12 @@ class Load:
 
     answers    every answer, and an Answer of status UNKNOWN per request that got none
     exchanges  per request and connection, when `keep_exchanges`
+    rate       wishes begun a second, as far as the clients can; 0: as fast as they can
     """
 
     def __init__(
         self, address, wishes, clients=64, ride_out=True, keep_exchanges=False, retry_busy=True,
-        busy_pause_s=CONNECT_PAUSE_S
+        busy_pause_s=CONNECT_PAUSE_S, rate=0
     ):
         self.addresses = address if isinstance(address, list) else [address]
         self.wishes = iter(wishes)
@@ -82,6 +83,7 @@ class Load:
         self.ride_out = ride_out
         self.retry_busy = retry_busy
         self.busy_pause_s = busy_pause_s  # before a no of the service's own making is asked again
+        self.interval_s = 1 / rate if rate else 0.0
         self.keep_exchanges = keep_exchanges
         self.answers = []
         self.exchanges = []
@@ -136,6 +138,7 @@ class Load:
             self._selector.close()
 
     def _run(self):
+        self._due_at = time.monotonic()
         while True:
             now = time.monotonic()
             busy = False
@@ -145,7 +148,7 @@ class Load:
                 if client.state == "idle":
                     self._begin(client)
                 busy = busy or client.wish is not None
-            if not busy:
+            if not busy and (self._exhausted or self._stop.is_set()):
                 return
             for key, events in self._selector.select(CONNECT_PAUSE_S):
                 self._advance(key.data, events)
@@ -154,7 +157,7 @@ class Load:
         """Takes the next wish, or goes on with the one that is still without a definite answer."""
         while client.state == "idle":
             if client.wish is None:
-                if self._stop.is_set() or self._exhausted:
+                if self._stop.is_set() or self._exhausted or not self._is_due():
                     return
                 client.wish = next(self.wishes, None)
                 if client.wish is None:
@@ -164,6 +167,12 @@ class Load:
                 self._connect(client)
             else:
                 self._send(client)
+
+    def _is_due(self):
+        if self.interval_s and time.monotonic() < self._due_at:
+            return False
+        self._due_at += self.interval_s
+        return True
 
     def _connect(self, client):
         client.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

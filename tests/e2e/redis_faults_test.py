@@ -5,7 +5,7 @@ import time
 import unittest
 
 import auditor
-from harness import BINARY, FULL, wait_until
+from harness import BINARY, FULL, estimated, wait_until
 from load import bench_command, mixed_wishes
 from many_nodes import Distributed
 from redis_scripts import name_of
@@ -139,8 +139,10 @@ class Failover(Distributed):
         )
         return replica, line
 
+    @estimated(minutes=8)
     def test_a_replica_without_the_last_second(self):
-        row = self.fault("Redis: failover (Sentinel) to a replica that misses the last second")
+        name = "Redis: failover (Sentinel) to a replica that misses the last second"
+        row = self.fault(name, full=50)
         rounds = int(os.environ.get("FC_FAILOVERS", "50" if FULL else "2"))
         self.sentinel_port = free_port()
         replica, line = self.replica_of(self.redis)

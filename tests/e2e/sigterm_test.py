@@ -14,7 +14,9 @@ import time
 import unittest
 
 import auditor
-from harness import FULL, Connection, ConnectionClosed, EndToEnd, request_bytes, wait_until
+from harness import (
+    FULL, Connection, ConnectionClosed, EndToEnd, estimated, request_bytes, wait_until
+)
 from load import Load, unique_wishes
 
 
@@ -57,13 +59,14 @@ class Sigterm(EndToEnd):
                 )
         return late
 
+    @estimated(minutes=3)
     def test_sigterm_under_full_load(self):
         row = self.fault("SIGTERM under full load, embedded")
         row.remarks.append("time: until the process was gone")
         data = os.path.join(self.scratch, "data")
         server = self.make_server(data=data)
         answers, slowest = [], 0.0
-        for number in range(20 if FULL else 3):
+        for number in range(100 if FULL else 3):
             server.start() if number == 0 else server.restart()
             heard, exchanges, before, took = self.drain_once(server, number)
             answers += heard

@@ -5,7 +5,7 @@ import os
 import unittest
 
 import auditor
-from harness import FULL, EndToEnd, run_program, wait_until
+from harness import FULL, EndToEnd, estimated, run_program, wait_until
 from load import Load, mixed_wishes, unique_wishes
 from webhook_receiver import Receiver, write_secret
 
@@ -59,6 +59,7 @@ class Webhook(EndToEnd):
             lines[message.data["itemId"]].append(message.data["sequence"])
         return lines
 
+    @estimated(minutes=3)
     def test_each_order_is_told_in_order_over_kills_and_outages(self):
         row = self.fault("webhook, embedded: kill -9, receiver down every other time")
         rounds = 40 if FULL else 4
