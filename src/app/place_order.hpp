@@ -44,6 +44,8 @@ public:
     [[nodiscard]] std::uint64_t shed_count() const { return shed_.load(std::memory_order_relaxed); }
 
 private:
+    [[nodiscard]] Shed shed(Shed why);
+
     std::vector<OrderLane*> lanes_;
     std::atomic<bool> draining_{false};
     std::atomic<std::uint64_t> shed_{0};
