@@ -2,8 +2,8 @@
 #include "wiring/alerts.hpp"
 
 #include "adapters/webhook/alert_receiver.hpp"
-#include "config/fields.hpp"
 #include "telemetry/log.hpp"
+#include "wiring/low_stock.hpp"
 
 #include <fmt/format.h>
 
@@ -34,12 +34,7 @@ std::string instance_of(const config::Config& config, std::uint16_t port) {
 
 telemetry::AlertLimits limits_of(const config::Config::Alerts& alerts) {
     telemetry::AlertLimits limits;
-    limits.stock_low_percent = alerts.stock_low_percent;
-    for (const std::string& each : alerts.stock_low_items) {
-        if (auto own = config::item_percent_from(each)) {
-            limits.stock_low_percent_of.insert_or_assign(std::move(own->first), own->second);
-        }
-    }
+    limits.stock_low = low_stock_of(alerts);
     limits.error_percent = alerts.error_percent;
     limits.error_window = alerts.error_window;
     limits.latency_p99 = alerts.latency;
