@@ -89,6 +89,7 @@ http::RequestTrace::Options requests_of(const config::Config& config) {
     options.slow = config.tracing.slow;
     options.database = embedded ? "sqlite" : "redis";
     options.operation = embedded ? "COMMIT" : "EVALSHA";
+    options.https = config.has_tls();
     return options;
 }
 
