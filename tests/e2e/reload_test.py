@@ -37,7 +37,7 @@ class Reload(EndToEnd):
     def test_what_may_change_does(self):
         server, client = self.open()
         client.set_stock("x", 1)
-        self.assertEqual(server.log().count("stock changed"), 1)
+        wait_until(lambda: server.log().count("stock changed") == 1, "it is logged")
         self.write('[log]\nlevel = "warn"\n')
         server.process.send_signal(signal.SIGHUP)
 

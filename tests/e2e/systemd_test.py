@@ -97,7 +97,7 @@ class Notified(EndToEnd):
             lambda: "STATUS=fc-lane-0 has stopped moving" in supervisor.listen(), "it is said"
         )
         heard = supervisor.count("WATCHDOG=1")
-        time.sleep(1.5)  # three times the interval
+        server.wait_rests(6, "fc-watchdog")
         self.assertEqual(supervisor.count("WATCHDOG=1"), heard, "systemd would start it again")
 
     def order_unheard(self, server):
