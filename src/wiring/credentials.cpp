@@ -67,9 +67,10 @@ std::expected<void, std::string> Credentials::open(const config::Config& config)
 
 std::expected<void, std::string> Credentials::reload(const config::Config& config) {
     // Taken before reading: a file that changes meanwhile is read once more.
-    stamps_ = stamps_of(config);
+    auto stamps = stamps_of(config);
     auto fresh = read(config);
     if (!fresh) return std::unexpected(std::move(fresh.error()));
+    stamps_ = std::move(stamps);
     admins_->replace(std::move(fresh->admins));
     if (fresh->keys) buyers_->replace(rules_of(config), *std::move(fresh->keys));
     if (fresh->tls) tls_->put(std::move(fresh->tls));
@@ -77,8 +78,9 @@ std::expected<void, std::string> Credentials::reload(const config::Config& confi
     return {};
 }
 
-bool Credentials::have_changed(const config::Config& config) const {
-    return stamps_of(config) != stamps_;
+bool Credentials::have_changed(const config::Config& config) {
+    auto stamps = stamps_of(config);
+    return std::exchange(stamps_, stamps) != stamps;
 }
 
 std::expected<Credentials::Fresh, std::string> Credentials::read(const config::Config& config) {

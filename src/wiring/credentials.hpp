@@ -34,8 +34,8 @@ public:
     /// The same while serving. On an error everything stays as it was.
     [[nodiscard]] std::expected<void, std::string> reload(const config::Config& config);
 
-    /// Whether a file is another one than when it was last read or tried.
-    [[nodiscard]] bool have_changed(const config::Config& config) const;
+    /// Whether a file is another one than when it was last taken, or looked at here.
+    [[nodiscard]] bool have_changed(const config::Config& config);
 
     [[nodiscard]] const http::AdminTokens& admins() const { return *admins_; }
 

@@ -226,6 +226,7 @@ private:
     base::SystemClock clock_;
     base::SystemEntropy entropy_;  // main's
     Credentials credentials_{clock_, entropy_};
+    std::string credentials_refused_;  // why, at the last look; empty: they were taken
     http::ApiOptions api_options_;
     app::ServiceState state_;
     telemetry::Metrics metrics_;
@@ -543,13 +544,17 @@ void Service::reload(const ReadConfig& read) {
 }
 
 void Service::reload_changed_files() {
-    if (!credentials_.have_changed(current_)) return;
-    if (auto taken = credentials_.reload(current_); !taken) {
-        return log::error(
-            "a credential's file has changed and is not used", {{"reason", taken.error()}}
-        );
+    const bool changed = credentials_.have_changed(current_);
+    if (!changed && credentials_refused_.empty()) return;
+    // What was refused is tried again at each look, and said once: it may have been no fault of the
+    // file, as when there are no file descriptors left.
+    const auto taken = credentials_.reload(current_);
+    const std::string why = taken ? std::string{} : taken.error();
+    const bool is_news = why != std::exchange(credentials_refused_, why);
+    if (taken) return log::info("credentials reloaded");
+    if (changed || is_news) {
+        log::error("a credential's file has changed and is not used", {{"reason", why}});
     }
-    log::info("credentials reloaded");
 }
 
 std::vector<app::WatchedThread> Service::watched() const {
