@@ -71,4 +71,7 @@ private:
     std::unique_ptr<http::TlsSlot> admin_tls_;
 };
 
+/// What `Credentials::open` would refuse, all of it; makes nothing.
+[[nodiscard]] std::vector<std::string> mistakes_in_credentials(const config::Config& config);
+
 }  // namespace firstcome::wiring
