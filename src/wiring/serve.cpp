@@ -698,7 +698,11 @@ int serve(const config::Config& config, const ServeOptions& options) {
     int got = 0;
     while (got != SIGTERM && got != SIGINT) {
         got = signals.wait(look_at_files_every);
-        if (got == SIGHUP) service.reload(options.reread);
+        if (got == SIGHUP) {
+            notify_reloading(base::SystemClock{}.monotonic(), "reloading");
+            service.reload(options.reread);
+            notify_ready("serving on " + service.address());
+        }
         if (got == 0) service.reload_changed_files();
     }
     signals.end(got);
