@@ -198,6 +198,7 @@ Backend::Result<void> Distributed::check_redis() {
         while (true) {
             const auto connected = shard->connection().connect();
             if (connected || connected.error().error != redis::CommandError::not_sent) break;
+            if (connected.error().distrusted) break;
             if (clock_.monotonic() > give_up) break;
             log::warn("waiting for Redis", {{"reason", connected.error().text}});
             base::Doorbell{}.rest(start_pause);
