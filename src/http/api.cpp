@@ -341,13 +341,16 @@ std::vector<Row> dead_letter_rows(App& app) {
 
 }  // namespace
 
-bool is_for_operators(std::string_view path) {
-    return path.starts_with("/api/v1/admin/") || path.starts_with("/actuator") ||
-           path == "/metrics";
-}
-
-bool is_for_probes(std::string_view path) {
-    return path == "/livez" || path == "/readyz" || path == "/startupz" || path == "/openapi.json";
+Audience audience_of(std::string_view path) {
+    if (path.starts_with("/api/v1/admin/")) return {.operators = true};
+    if (path == "/metrics" || path.starts_with("/actuator/")) {
+        return {.operators = true, .probes = true};
+    }
+    if (path == "/openapi.json") return {.buyers = true, .operators = true};
+    if (path == "/livez" || path == "/readyz" || path == "/startupz") {
+        return {.buyers = true, .operators = true, .probes = true};
+    }
+    return {.buyers = true};
 }
 
 std::vector<Route> api_routes(App& app, OrderEndpoint& orders) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace firstcome::http {
 namespace {
@@ -27,6 +28,37 @@ TEST(Api, DescribesTheDeadlineWhereOneIsHeard) {
     const auto& deadline = read.at_pointer("/components/parameters/deadlineMs");
     EXPECT_EQ(deadline.at("name").as_string(), "Firstcome-Deadline-Ms");
     EXPECT_EQ(deadline.at("in").as_string(), "header");
+}
+
+TEST(Api, EachRouteIsForThoseItConcerns) {
+    const struct {
+        std::string_view path;
+        std::string_view for_whom;
+    } rows[] = {
+        {"/api/v1/orders", "buyers"},
+        {"/api/v1/orders/stock/{itemId}", "buyers"},
+        {"/api/v1/admin/stats", "operators"},
+        {"/api/v1/admin/dlq/{id}/retry", "operators"},
+        {"/metrics", "operators, probes"},
+        {"/actuator/health", "operators, probes"},
+        {"/actuator/health/{component}", "operators, probes"},
+        {"/openapi.json", "buyers, operators"},
+        {"/livez", "buyers, operators, probes"},
+        {"/readyz", "buyers, operators, probes"},
+        {"/startupz", "buyers, operators, probes"},
+    };
+
+    for (const auto& [path, for_whom] : rows) {
+        const Audience audience = audience_of(path);
+        std::string told;
+        for (const auto& [is_one, name] :
+             {std::pair{audience.buyers, "buyers"},
+              std::pair{audience.operators, "operators"},
+              std::pair{audience.probes, "probes"}}) {
+            if (is_one) told += (told.empty() ? "" : ", ") + std::string{name};
+        }
+        EXPECT_EQ(told, for_whom) << path;
+    }
 }
 
 }  // namespace
