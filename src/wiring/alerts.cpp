@@ -95,7 +95,8 @@ Result<AlertWatch::Outlets> open_outlets(
         );
         if (!receiver) return std::unexpected("alerts.alertmanager_url: " + receiver.error());
         outlets.push_back(std::make_unique<AlertOutlet>(
-            telemetry::OutletOptions{.name = "alertmanager", .repeat = alerts.resend},
+            telemetry::OutletOptions{
+                .name = "alertmanager", .thread_name = "fc-alertmanager", .repeat = alerts.resend},
             std::move(*receiver),
             parts.clock
         ));
@@ -112,6 +113,7 @@ Result<AlertWatch::Outlets> open_outlets(
         outlets.push_back(std::make_unique<AlertOutlet>(
             telemetry::OutletOptions{
                 .name = "alert-webhook",
+                .thread_name = "fc-alert-hook",
                 .ours = [&backend = parts.backend, lanes = config.lane.count](const auto& alert
                         ) { return is_ours(alert, backend, lanes); }},
             std::move(*receiver),
