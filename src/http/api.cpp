@@ -18,7 +18,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <variant>
 
 namespace firstcome::http {
 

@@ -1,7 +1,6 @@
 // src/telemetry/http_families.cpp - requests, connections and rate limits as metrics
 #include "telemetry/http_families.hpp"
 
-#include <array>
 #include <cstdint>
 #include <string>
 

@@ -7,7 +7,6 @@
 #include "wiring/credentials.hpp"
 #include "wiring/store_options.hpp"
 
-#include <utility>
 
 namespace firstcome::wiring {
 
