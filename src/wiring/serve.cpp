@@ -537,6 +537,7 @@ void Service::reload(const ReadConfig& read) {
         return;
     }
     if (auto taken = credentials_.reload(*next); !taken) return refuse(taken.error());
+    credentials_refused_.clear();
     const auto changed = config::differences(current_, *next);
     limits_->apply(*next);
     if (current_.log.level != next->log.level) log::set_level(log_level_of(next->log.level));
