@@ -3,6 +3,7 @@
 #include "cli/bench.hpp"
 #include "cli/cli.hpp"
 #include "cli/serve.hpp"
+#include "wiring/check_files.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -23,7 +24,7 @@ int main(int argc, char** argv) {
     add_audit(app, exit_code);
     add_backup(app, exit_code);
     add_bench(app, exit_code);
-    add_check_config(app, exit_code);
+    add_check_config(app, exit_code, firstcome::wiring::mistakes_in_files);
     add_print_config(app, exit_code);
     add_healthcheck(app, exit_code);
     add_version(app, exit_code);

@@ -31,13 +31,17 @@ PlaceOrder::PlaceOrder(std::vector<OrderLane*> lanes) : lanes_(std::move(lanes))
 }
 
 std::optional<Shed> PlaceOrder::submit(Placement&& placement) {
-    if (draining_.load(std::memory_order_relaxed)) return Shed::draining;
+    if (draining_.load(std::memory_order_relaxed)) return shed(Shed::draining);
     OrderLane& lane = *lanes_[shard_of(placement.request.item, lanes_.size())];
     const bool hopeless = placement.deadline != base::MonotonicTime::max() &&
                           lane.expected_turn() > placement.deadline;
     if (!hopeless && lane.submit(std::move(placement))) return std::nullopt;
+    return shed(hopeless ? Shed::too_late : Shed::overloaded);
+}
+
+Shed PlaceOrder::shed(Shed why) {
     shed_.fetch_add(1, std::memory_order_relaxed);
-    return hopeless ? Shed::too_late : Shed::overloaded;
+    return why;
 }
 
 }  // namespace firstcome::app

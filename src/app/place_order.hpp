@@ -8,9 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +42,8 @@ public:
     [[nodiscard]] std::uint64_t shed_count() const { return shed_.load(std::memory_order_relaxed); }
 
 private:
+    [[nodiscard]] Shed shed(Shed why);
+
     std::vector<OrderLane*> lanes_;
     std::atomic<bool> draining_{false};
     std::atomic<std::uint64_t> shed_{0};

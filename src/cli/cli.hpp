@@ -4,6 +4,7 @@
 #include "config/config.hpp"
 
 #include <expected>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,12 +30,15 @@ enum ExitCode : int {
 /// the parse.
 void add_version(CLI::App& app, int& exit_code);
 void add_print_config(CLI::App& app, int& exit_code);
-void add_check_config(CLI::App& app, int& exit_code);
 void add_stock(CLI::App& app, int& exit_code);
 void add_stats(CLI::App& app, int& exit_code);
 void add_dlq(CLI::App& app, int& exit_code);
 void add_healthcheck(CLI::App& app, int& exit_code);
 void add_backup(CLI::App& app, int& exit_code);
+
+/// What is wrong with the files a configuration names, each a sentence.
+using CheckFiles = std::function<std::vector<std::string>(const config::Config&)>;
+void add_check_config(CLI::App& app, int& exit_code, CheckFiles check_files = {});
 
 /// `0.1.0`
 [[nodiscard]] std::string_view version();

@@ -10,7 +10,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <functional>
 #include <initializer_list>
 #include <limits>
 #include <memory>

@@ -486,7 +486,7 @@ constexpr Field table[] = {
      .min = 1,
      .max = 99},
     {FC_FIELD(alerts.stock_low_items),
-     .doc = "Items with a percentage of their own for StockLow.",
+     .doc = "Items with a percentage of their own, for StockLow and stock.low.",
      .rule = TextRule::item_percent},
     {FC_FIELD(alerts.error_percent),
      .doc = "Orders answered 5xx, in percent, above which OrderErrorRateHigh fires.",

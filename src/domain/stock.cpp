@@ -5,6 +5,12 @@
 
 namespace firstcome::domain {
 
+unsigned LowStock::percent_for(const ItemId& item) const {
+    if (percent_of.empty()) return percent;
+    const auto own = percent_of.find(item.text());
+    return own == percent_of.end() ? percent : own->second;
+}
+
 std::string_view name(StockOperation operation) {
     switch (operation) {
         case StockOperation::set: return "set";

@@ -4,6 +4,8 @@
 #include "domain/types.hpp"
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +40,14 @@ struct StockFigures {
     }
 
     [[nodiscard]] Units total() const { return initial + restocked; }
+};
+
+/// When so few units of an item are left that somebody should know.
+struct LowStock {
+    unsigned percent = 10;  ///< of its total, 1..99: so much or less is left
+    std::map<std::string, unsigned, std::less<>> percent_of{};  ///< items with one of their own
+
+    [[nodiscard]] unsigned percent_for(const ItemId& item) const;
 };
 
 enum class StockOperation : std::uint8_t { set, add, remove };

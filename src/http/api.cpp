@@ -18,7 +18,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <variant>
 
 namespace firstcome::http {
 
@@ -77,7 +76,7 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
           .path = "/api/v1/orders",
           .summary = "Place an order: first come, first served",
           .request_schema = "OrderRequest",
-          .parameters = {"idempotencyKey"},
+          .parameters = {"idempotencyKey", "deadlineMs"},
           .answers = {{202, "Order", "Accepted, and durable as `durability` says"}}},
          &orders,
          order_max},
@@ -85,7 +84,7 @@ std::vector<Row> rows(App& app, OrderEndpoint& orders) {
           .path = "/api/v1/orders:batch",
           .summary = "Place up to 1,000 orders; each stands alone",
           .request_schema = "BatchRequest",
-          .parameters = {},
+          .parameters = {"deadlineMs"},
           .answers = {{200, "BatchAnswer", "One outcome per order, in the same order"}}},
          later(post_order_batch, app),
          batch_max},
@@ -341,13 +340,16 @@ std::vector<Row> dead_letter_rows(App& app) {
 
 }  // namespace
 
-bool is_for_operators(std::string_view path) {
-    return path.starts_with("/api/v1/admin/") || path.starts_with("/actuator") ||
-           path == "/metrics";
-}
-
-bool is_for_probes(std::string_view path) {
-    return path == "/livez" || path == "/readyz" || path == "/startupz" || path == "/openapi.json";
+Audience audience_of(std::string_view path) {
+    if (path.starts_with("/api/v1/admin/")) return {.operators = true};
+    if (path == "/metrics" || path.starts_with("/actuator/")) {
+        return {.operators = true, .probes = true};
+    }
+    if (path == "/openapi.json") return {.buyers = true, .operators = true};
+    if (path == "/livez" || path == "/readyz" || path == "/startupz") {
+        return {.buyers = true, .operators = true, .probes = true};
+    }
+    return {.buyers = true};
 }
 
 std::vector<Route> api_routes(App& app, OrderEndpoint& orders) {

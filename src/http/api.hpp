@@ -14,10 +14,14 @@ namespace firstcome::http {
 /// Thread   main; `app` and `orders` outlive the routes
 [[nodiscard]] std::vector<Route> api_routes(App& app, OrderEndpoint& orders);
 
-/// Whether a route is for operators: with admin.listen it is served there and nowhere else.
-[[nodiscard]] bool is_for_operators(std::string_view path);
+/// Who a route is for, where each has a listener of its own. Without admin.listen the public one
+/// serves operators too; health.listen is for probes alone.
+struct Audience {
+    bool buyers = false;
+    bool operators = false;
+    bool probes = false;
+};
 
-/// Whether a route is for whoever watches over the process; served on both listeners.
-[[nodiscard]] bool is_for_probes(std::string_view path);
+[[nodiscard]] Audience audience_of(std::string_view path);
 
 }  // namespace firstcome::http

@@ -47,7 +47,7 @@ struct RequestFigures {
 struct ServerFigures {
     std::uint64_t connections_open = 0;
     std::uint64_t connections_accepted = 0;
-    std::uint64_t connections_refused = 0;  ///< over the cap
+    std::uint64_t connections_refused = 0;  ///< over the cap, or no room for TLS
     std::uint64_t accept_pauses = 0;        ///< out of file descriptors
     std::uint64_t malformed_requests = 0;   ///< answered 400, 414, 417, 431, 505 by the engine
     std::uint64_t deadline_closes = 0;      ///< slow header, body, reader; idle ones are not

@@ -440,9 +440,12 @@ void IoThread::admit(Socket socket, const Tcp::endpoint& from) {
     }
     figures_.connections_open.add();
     auto session = std::make_unique<Session>(*this, std::move(socket), peer_of(from));
-    if (options().tls != nullptr) session->secure(*options().tls->get());
     session->index_ = sessions_.size();
     sessions_.push_back(session.get());
+    if (options().tls != nullptr && !session->secure(*options().tls->get())) {
+        figures_.connections_refused.add();
+        return;  // with the session ends its socket
+    }
     if (leaving_) {
         arm_sweep();  // it may have ended already, when nobody was left
         session->close_if_idle();

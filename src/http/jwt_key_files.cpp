@@ -125,21 +125,22 @@ bool may_verify(const json::object& from) {
            });
 }
 
+std::optional<JwtKey> secret_in(const json::object& from) {
+    const auto secret = bytes_in(from, "k");
+    if (!secret || secret->size() < jwt_secret_size_min) return std::nullopt;
+    return JwtKey::of_secret(std::string{text_of(from, "kid")}, *secret);
+}
+
 std::optional<JwtKey> key_of(const json::object& from) {
     if (!may_verify(from)) return std::nullopt;
     const std::string_view type = text_of(from, "kty");
-    std::string id{text_of(from, "kid")};
-    if (type == "oct") {
-        auto secret = bytes_in(from, "k");
-        if (!secret || secret->size() < jwt_secret_size_min) return std::nullopt;
-        return JwtKey::of_secret(std::move(id), *std::move(secret));
-    }
+    if (type == "oct") return secret_in(from);
     EVP_PKEY* key = nullptr;
     if (type == "RSA") key = rsa_key(from);
     if (type == "EC") key = p256_key(from);
     if (type == "OKP") key = ed25519_key(from);
     if (key == nullptr) return std::nullopt;
-    return JwtKey::of_public(std::move(id), key);
+    return JwtKey::of_public(std::string{text_of(from, "kid")}, key);
 }
 
 /// `alg` of a key in a set, where it is given, must be the one its type has here.

@@ -13,7 +13,6 @@
 #include <array>
 #include <expected>
 #include <iterator>
-#include <optional>
 #include <string>
 #include <utility>
 

@@ -386,7 +386,10 @@ constexpr std::string_view parameters_text = R"json({
     "schema": {"type": "string"}},
   "idempotencyKey": {"name": "Idempotency-Key", "in": "header",
     "description": "The same key and request get the same answer. Bare or in double quotes.",
-      "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"}}
+      "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"}},
+  "deadlineMs": {"name": "Firstcome-Deadline-Ms", "in": "header",
+    "description": "How long somebody waits: an order whose turn comes later is not executed.",
+      "schema": {"type": "integer", "minimum": 1, "maximum": 3600000}}
 })json";
 
 /// Only for the texts above, which a test reads: they are JSON.

@@ -267,7 +267,6 @@ WaitRow wait_row_of(WaitReason why) {
                 seconds{1},
                 seconds{2}};
         case WaitReason::draining:
-        case WaitReason::starting:
             return {
                 "The service is restarting. Please wait a moment and try again. / "
                 "서비스를 다시 시작하는 중입니다. 잠시만 대기했다가 다시 시도해 주세요.",
@@ -491,7 +490,6 @@ std::string_view name(WaitReason why) {
     switch (why) {
         case WaitReason::overloaded: return "overloaded";
         case WaitReason::draining: return "draining";
-        case WaitReason::starting: return "starting";
         case WaitReason::rebuilding: return "rebuilding";
         case WaitReason::breaker_open: return "breaker_open";
         case WaitReason::storage_unavailable: return "storage_unavailable";

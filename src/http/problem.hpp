@@ -27,7 +27,6 @@ inline constexpr std::string_view problem_content_type = "application/problem+js
 enum class WaitReason : std::uint8_t {
     overloaded,
     draining,
-    starting,
     rebuilding,
     breaker_open,
     storage_unavailable,

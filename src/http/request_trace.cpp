@@ -23,11 +23,11 @@ std::string first_named(const Request& request, std::string_view name) {
     return found.empty() ? std::string{} : ports::plain_text(found.front());
 }
 
-void add_host(const Request& request, Span& span) {
+void add_host(const Request& request, bool https, Span& span) {
     const std::string host = first_named(request, "host");
     const auto colon = host.rfind(':');
     const bool has_port = colon != std::string::npos && host.find(']', colon) == std::string::npos;
-    std::int64_t port = 80;
+    std::int64_t port = https ? 443 : 80;
     if (has_port) std::from_chars(host.data() + colon + 1, host.data() + host.size(), port);
     span.attributes.push_back({"server.address", has_port ? host.substr(0, colon) : host});
     span.attributes.push_back({"server.port", port});
@@ -43,7 +43,7 @@ std::string trace_state_of(const Request& request) {
     return all.size() > size_max ? std::string{} : all;
 }
 
-void add_request(const Request& request, Span& span) {
+void add_request(const Request& request, bool https, Span& span) {
     const bool known = request.method != Method::other;
     const std::string method = known ? std::string(name(request.method)) : "_OTHER";
     span.name = known ? method : "HTTP";
@@ -59,8 +59,8 @@ void add_request(const Request& request, Span& span) {
     }
     const auto path = request.target.substr(0, request.target.find('?'));
     span.attributes.push_back({"url.path", ports::plain_text(path)});
-    span.attributes.push_back({"url.scheme", "http"});
-    add_host(request, span);
+    span.attributes.push_back({"url.scheme", https ? "https" : "http"});
+    add_host(request, https, span);
     if (std::string agent = first_named(request, "user-agent"); !agent.empty()) {
         span.attributes.push_back({"user_agent.original", std::move(agent)});
     }
@@ -109,7 +109,7 @@ void RequestTrace::record(const Exchange& exchange, unsigned status, base::Monot
     span.kind = SpanKind::server;
     span.start = recorder_.at(request.arrived);
     span.end = recorder_.at(now);
-    add_request(request, span);
+    add_request(request, options_.https, span);
     span.attributes.push_back({"http.response.status_code", static_cast<std::int64_t>(status)});
     if (status >= 500) {
         span.failed = true;

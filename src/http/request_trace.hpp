@@ -31,6 +31,7 @@ public:
         std::uint32_t unsampled_per_second_max = 50;
         std::string database;   ///< what decides an order, as `db.system.name` names it
         std::string operation;  ///< and how: `db.operation.name`
+        bool https = false;     ///< of all listeners whose requests are followed
     };
 
     /// `recorder` outlives this.

@@ -131,8 +131,9 @@ Session::~Session() {
     io_.session_ended(*this);
 }
 
-void Session::secure(TlsContext& context) {
-    tls_ = std::make_unique<TlsStream>(socket_, context);
+bool Session::secure(TlsContext& context) {
+    tls_ = TlsStream::over(socket_, context);
+    return tls_ != nullptr;
 }
 
 Awaitable<bool> Session::shake_hands() {

@@ -32,8 +32,8 @@ public:
     Session(IoThread& io, Socket socket, PeerAddress peer);
     ~Session() override;
 
-    /// The connection speaks TLS. Before `run_session`.
-    void secure(TlsContext& context);
+    /// The connection speaks TLS. Before `run_session`. False: there is no room for it.
+    [[nodiscard]] bool secure(TlsContext& context);
 
     [[nodiscard]] TlsStream* tls() { return tls_.get(); }
 

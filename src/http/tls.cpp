@@ -10,7 +10,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include <array>
 #include <exception>
 #include <string_view>
 #include <utility>
@@ -109,14 +108,14 @@ std::expected<void, std::string> use_pair(ssl::context& context, const TlsFiles&
 }
 
 std::expected<void, std::string> ask_clients(ssl::context& context, const TlsFiles& files) {
+    constexpr std::string_view of_client_ca = "admin.client_ca_file";
     if (files.clients == ClientCertificate::none) return {};
     error_code error;
     context.load_verify_file(files.client_ca, error);
+    if (error) return refuse(of_client_ca, files.client_ca, "holds no PEM certificates");
     STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(files.client_ca.c_str());
-    if (error || names == nullptr) {
-        return refuse("admin.client_ca_file", files.client_ca, "holds no PEM certificates");
-    }
-    SSL_CTX_set_client_CA_list(context.native_handle(), names);
+    if (names == nullptr) return refuse(of_client_ca, files.client_ca, "was just replaced");
+    SSL_CTX_set_client_CA_list(context.native_handle(), names);  // the context's from here on
     const bool required = files.clients == ClientCertificate::required;
     const auto mode =
         required ? ssl::verify_peer | ssl::verify_fail_if_no_peer_cert : ssl::verify_peer;
@@ -151,6 +150,20 @@ bool is_plain_http(const error_code& error) {
     const auto reason = ERR_GET_REASON(static_cast<unsigned long>(error.value()));
     return error.category() == asio::error::get_ssl_category() &&
            (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST);
+}
+
+std::unique_ptr<TlsStream> TlsStream::over(Socket& socket, TlsContext& context) {
+    // Made here: where OpenSSL could not even note its error, Asio would use what is not there.
+    SSL* const connection = SSL_new(context.native().native_handle());
+    if (connection == nullptr) {
+        ERR_clear_error();
+        return nullptr;
+    }
+    try {
+        return std::unique_ptr<TlsStream>{new TlsStream{socket, connection}};
+    } catch (const std::exception&) {
+        return nullptr;
+    }
 }
 
 Awaitable<error_code> TlsStream::shake_hands() {

@@ -87,7 +87,8 @@ public:
     using Socket = asio::basic_stream_socket<asio::ip::tcp, IoExecutor>;
     using Moved = std::tuple<boost::system::error_code, std::size_t>;
 
-    TlsStream(Socket& socket, TlsContext& context) : stream_(socket, context.native()) {}
+    /// Null: OpenSSL has no room for one more connection.
+    [[nodiscard]] static std::unique_ptr<TlsStream> over(Socket& socket, TlsContext& context);
 
     [[nodiscard]] Awaitable<boost::system::error_code> shake_hands();
     /// The end of the other side is eof, however it ends.
@@ -100,6 +101,8 @@ public:
     [[nodiscard]] bool is_certified();
 
 private:
+    TlsStream(Socket& socket, SSL* connection) : stream_(socket, connection) {}
+
     asio::ssl::stream<Socket&> stream_;
 };
 

@@ -111,7 +111,7 @@ std::chrono::milliseconds AlertOutlet::failed(
 void AlertOutlet::start() {
     FC_ASSERT(!thread_.joinable());
     thread_ = std::thread([this] {
-        pthread_setname_np(pthread_self(), ("fc-" + options_.name).substr(0, 15).c_str());
+        pthread_setname_np(pthread_self(), options_.thread_name.c_str());
         run();
     });
 }

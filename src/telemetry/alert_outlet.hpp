@@ -22,8 +22,8 @@
 namespace firstcome::telemetry {
 
 struct OutletOptions {
-    std::string
-        name{};  ///< `alertmanager`, `webhook`: metric label, log field, thread `fc-` + name
+    std::string name{};         ///< `alertmanager`, `alert-webhook`: metric label, log field
+    std::string thread_name{};  ///< 15 characters at most
     /// How often it is told again of what goes on; 0: once is enough.
     std::chrono::milliseconds repeat{0};
     /// Whether this node is the one to tell of it; empty: always.

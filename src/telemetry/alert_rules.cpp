@@ -50,18 +50,12 @@ std::vector<Finding> AlertRules::judge(const AlertFigures& figures) {
     return out;
 }
 
-unsigned AlertRules::stock_low_percent(const domain::ItemId& item) const {
-    if (limits_.stock_low_percent_of.empty()) return limits_.stock_low_percent;
-    const auto own = limits_.stock_low_percent_of.find(item.text());
-    return own == limits_.stock_low_percent_of.end() ? limits_.stock_low_percent : own->second;
-}
-
 // Stock that moves around the limit, as units come back and are sold again, is one crossing: the
 // alert ends only a tenth above the limit.
 void AlertRules::judge_item(Findings& out, const domain::StockFigures& item) const {
     const domain::Units total = item.total();
     if (total <= 0) return;
-    const auto percent = static_cast<domain::Units>(stock_low_percent(item.item));
+    const auto percent = static_cast<domain::Units>(limits_.stock_low.percent_for(item.item));
     if (item.remaining * 1000 <= percent * 11 * total) {
         out.push_back(
             {.kind = AlertKind::stock_low,

@@ -10,8 +10,6 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,8 +31,7 @@ struct AlertFigures {
 };
 
 struct AlertLimits {
-    unsigned stock_low_percent = 10;
-    std::map<std::string, unsigned, std::less<>> stock_low_percent_of{};  ///< items of their own
+    domain::LowStock stock_low{};
     unsigned error_percent = 5;
     std::chrono::milliseconds error_window = std::chrono::minutes{1};
     std::chrono::milliseconds latency_p99{500};
@@ -81,7 +78,6 @@ private:
     void judge_outboxes(Findings& out, const AlertFigures& figures) const;
     static void judge_breakers(Findings& out, const AlertFigures& figures);
     void judge_invariants(Findings& out, const AlertFigures& figures);
-    [[nodiscard]] unsigned stock_low_percent(const domain::ItemId& item) const;
 
     AlertLimits limits_;
     std::deque<OrdersAt> history_;    // as far back as the window and one look more

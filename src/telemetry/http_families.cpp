@@ -1,7 +1,6 @@
 // src/telemetry/http_families.cpp - requests, connections and rate limits as metrics
 #include "telemetry/http_families.hpp"
 
-#include <array>
 #include <cstdint>
 #include <string>
 
@@ -13,14 +12,6 @@ namespace {
 std::string text_of(int status) {
     return status == 0 ? "UNKNOWN" : std::to_string(status);
 }
-
-/// What is counted while nothing counts: so the series exist before the first limit is hit.
-constexpr std::array<RateLimitCount, 4> no_limits{{
-    {.policy = "ip", .decision = "allowed"},
-    {.policy = "ip", .decision = "limited"},
-    {.policy = "user", .decision = "allowed"},
-    {.policy = "user", .decision = "limited"},
-}};
 
 const char* outcome_of(int status) {
     if (status == 0) return "UNKNOWN";
@@ -116,7 +107,6 @@ void add_http_families(Families& out, const HttpStats& http) {
 }
 
 void add_rate_limit_family(Families& out, std::span<const RateLimitCount> rows) {
-    if (rows.empty()) rows = no_limits;
     begin_counter(
         out, "firstcome_ratelimit_total", "Requests by the limit they were held against."
     );

@@ -203,9 +203,7 @@ std::string Metrics::scrape() const {
     delays_->add_family(out);
     add_relay_families(out, sources_.relays ? sources_.relays() : std::vector<RelayFigures>{});
     if (sources_.http) add_http_families(out, sources_.http());
-    add_rate_limit_family(
-        out, sources_.rate_limits ? sources_.rate_limits() : std::vector<RateLimitCount>{}
-    );
+    if (sources_.rate_limits) add_rate_limit_family(out, sources_.rate_limits());
     if (sources_.breakers) add_breaker_families(out, sources_.breakers());
     if (sources_.spans) add_trace_families(out, sources_.spans());
     if (sources_.alerts) add_alert_families(out, sources_.alerts());

@@ -35,7 +35,7 @@ struct MetricSources {
     std::function<AlertStats()> alerts{};
     std::function<ports::Backlog()> backlog{};
     std::function<std::vector<RelayFigures>()> relays{};
-    std::function<std::vector<RateLimitCount>()> rate_limits{};  ///< empty: zeros are shown
+    std::function<std::vector<RateLimitCount>()> rate_limits{};
     std::function<domain::Units()> drift_between_stores{};
     std::function<SpanCounts()> spans{};
 };

@@ -2,8 +2,8 @@
 #include "wiring/alerts.hpp"
 
 #include "adapters/webhook/alert_receiver.hpp"
-#include "config/fields.hpp"
 #include "telemetry/log.hpp"
+#include "wiring/low_stock.hpp"
 
 #include <fmt/format.h>
 
@@ -34,12 +34,7 @@ std::string instance_of(const config::Config& config, std::uint16_t port) {
 
 telemetry::AlertLimits limits_of(const config::Config::Alerts& alerts) {
     telemetry::AlertLimits limits;
-    limits.stock_low_percent = alerts.stock_low_percent;
-    for (const std::string& each : alerts.stock_low_items) {
-        if (auto own = config::item_percent_from(each)) {
-            limits.stock_low_percent_of.insert_or_assign(std::move(own->first), own->second);
-        }
-    }
+    limits.stock_low = low_stock_of(alerts);
     limits.error_percent = alerts.error_percent;
     limits.error_window = alerts.error_window;
     limits.latency_p99 = alerts.latency;
@@ -100,7 +95,8 @@ Result<AlertWatch::Outlets> open_outlets(
         );
         if (!receiver) return std::unexpected("alerts.alertmanager_url: " + receiver.error());
         outlets.push_back(std::make_unique<AlertOutlet>(
-            telemetry::OutletOptions{.name = "alertmanager", .repeat = alerts.resend},
+            telemetry::OutletOptions{
+                .name = "alertmanager", .thread_name = "fc-alertmanager", .repeat = alerts.resend},
             std::move(*receiver),
             parts.clock
         ));
@@ -117,6 +113,7 @@ Result<AlertWatch::Outlets> open_outlets(
         outlets.push_back(std::make_unique<AlertOutlet>(
             telemetry::OutletOptions{
                 .name = "alert-webhook",
+                .thread_name = "fc-alert-hook",
                 .ours = [&backend = parts.backend, lanes = config.lane.count](const auto& alert
                         ) { return is_ours(alert, backend, lanes); }},
             std::move(*receiver),

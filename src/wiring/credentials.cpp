@@ -2,8 +2,10 @@
 // serve
 #include "wiring/credentials.hpp"
 
+#include <filesystem>
 #include <iterator>
 #include <sys/stat.h>
+#include <system_error>
 #include <utility>
 
 namespace firstcome::wiring {
@@ -46,7 +48,42 @@ http::TlsFiles tls_files_of(const config::Config& config, bool is_admin_listener
         .clients = clients_of(config, is_admin_listener)};
 }
 
+http::JwtKeyFiles jwt_files_of(const config::Config& config) {
+    return {
+        .pem = config.auth.key_file,
+        .jwks = config.auth.jwks_file,
+        .secret = config.auth.secret_file};
+}
+
+void check_tls(const config::Config& config, std::vector<std::string>& mistakes) {
+    for (const bool is_admin_listener : {false, true}) {
+        if (is_admin_listener && config.admin.listen.empty()) return;
+        const auto tls = http::TlsContext::load(tls_files_of(config, is_admin_listener));
+        if (!tls) return mistakes.push_back(tls.error());
+    }
+}
+
 }  // namespace
+
+std::vector<std::string> mistakes_in_credentials(const config::Config& config) {
+    std::vector<std::string> mistakes;
+    std::error_code ignored;
+    // One that is not there yet is made by the start.
+    if (std::filesystem::exists(config.admin_token_file(), ignored)) {
+        const auto token = http::load_admin_token(config.admin_token_file());
+        if (!token) mistakes.push_back(token.error().text);
+    }
+    if (!config.admin.tokens_file.empty()) {
+        const auto more = http::load_admin_tokens(config.admin.tokens_file);
+        if (!more) mistakes.push_back(more.error().text);
+    }
+    if (config.has_tls()) check_tls(config, mistakes);
+    if (config.auth.mode == config::AuthMode::jwt) {
+        const auto keys = http::load_jwt_keys(jwt_files_of(config));
+        if (!keys) mistakes.push_back(keys.error().text);
+    }
+    return mistakes;
+}
 
 std::expected<void, std::string> Credentials::open(const config::Config& config) {
     stamps_ = stamps_of(config);
@@ -67,9 +104,10 @@ std::expected<void, std::string> Credentials::open(const config::Config& config)
 
 std::expected<void, std::string> Credentials::reload(const config::Config& config) {
     // Taken before reading: a file that changes meanwhile is read once more.
-    stamps_ = stamps_of(config);
+    auto stamps = stamps_of(config);
     auto fresh = read(config);
     if (!fresh) return std::unexpected(std::move(fresh.error()));
+    stamps_ = std::move(stamps);
     admins_->replace(std::move(fresh->admins));
     if (fresh->keys) buyers_->replace(rules_of(config), *std::move(fresh->keys));
     if (fresh->tls) tls_->put(std::move(fresh->tls));
@@ -77,8 +115,9 @@ std::expected<void, std::string> Credentials::reload(const config::Config& confi
     return {};
 }
 
-bool Credentials::have_changed(const config::Config& config) const {
-    return stamps_of(config) != stamps_;
+bool Credentials::have_changed(const config::Config& config) {
+    auto stamps = stamps_of(config);
+    return std::exchange(stamps_, stamps) != stamps;
 }
 
 std::expected<Credentials::Fresh, std::string> Credentials::read(const config::Config& config) {
@@ -102,11 +141,7 @@ std::expected<Credentials::Fresh, std::string> Credentials::read(const config::C
         fresh.admin_tls = std::move(*tls);
     }
     if (config.auth.mode != config::AuthMode::jwt) return fresh;
-    auto keys = http::load_jwt_keys(
-        {.pem = config.auth.key_file,
-         .jwks = config.auth.jwks_file,
-         .secret = config.auth.secret_file}
-    );
+    auto keys = http::load_jwt_keys(jwt_files_of(config));
     if (!keys) return std::unexpected(std::move(keys.error().text));
     fresh.keys = std::move(*keys);
     return fresh;

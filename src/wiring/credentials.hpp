@@ -34,8 +34,8 @@ public:
     /// The same while serving. On an error everything stays as it was.
     [[nodiscard]] std::expected<void, std::string> reload(const config::Config& config);
 
-    /// Whether a file is another one than when it was last read or tried.
-    [[nodiscard]] bool have_changed(const config::Config& config) const;
+    /// Whether a file is another one than when it was last taken, or looked at here.
+    [[nodiscard]] bool have_changed(const config::Config& config);
 
     [[nodiscard]] const http::AdminTokens& admins() const { return *admins_; }
 
@@ -70,5 +70,8 @@ private:
     std::unique_ptr<http::TlsSlot> tls_;
     std::unique_ptr<http::TlsSlot> admin_tls_;
 };
+
+/// What `Credentials::open` would refuse, all of it; makes nothing.
+[[nodiscard]] std::vector<std::string> mistakes_in_credentials(const config::Config& config);
 
 }  // namespace firstcome::wiring

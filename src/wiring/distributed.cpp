@@ -13,6 +13,7 @@
 #include "wiring/backend.hpp"
 #include "wiring/breakers.hpp"
 #include "wiring/events.hpp"
+#include "wiring/low_stock.hpp"
 #include "wiring/outbox_view.hpp"
 #include "wiring/shard.hpp"
 #include "wiring/shown_ledger.hpp"
@@ -147,7 +148,7 @@ ShardOptions Distributed::shard_options(unsigned shard) const {
     options.relay.parked = {
         .first = config_.dead_letters.backoff, .cap = config_.dead_letters.backoff_max};
     options.events = events_.has_webhook();
-    options.stock_low_percent = config_.alerts.stock_low_percent;
+    options.stock_low = low_stock_of(config_.alerts);
     options.spans = tracing_.spans();
     return options;
 }
@@ -197,6 +198,7 @@ Backend::Result<void> Distributed::check_redis() {
         while (true) {
             const auto connected = shard->connection().connect();
             if (connected || connected.error().error != redis::CommandError::not_sent) break;
+            if (connected.error().distrusted) break;
             if (clock_.monotonic() > give_up) break;
             log::warn("waiting for Redis", {{"reason", connected.error().text}});
             base::Doorbell{}.rest(start_pause);
@@ -274,7 +276,7 @@ Backend::Result<void> Distributed::start(std::span<app::OrderLane* const> lanes)
     again.connection = postgres_options(config_, "desk");
     again.key_ttl = std::chrono::duration_cast<std::chrono::seconds>(config_.idempotency.ttl);
     again.events = events_.has_webhook();
-    again.stock_low_percent = config_.alerts.stock_low_percent;
+    again.stock_low = low_stock_of(config_.alerts);
     events_.add_sink(std::make_unique<postgres::OrderSink>(std::move(again), nullptr, nullptr));
     auto open_letters = [this]() -> Result<std::unique_ptr<ports::DeadLetters>> {
         return std::make_unique<postgres::DeadLetters>(postgres::DeadLettersOptions{

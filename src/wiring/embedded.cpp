@@ -11,6 +11,7 @@
 #include "wiring/backend.hpp"
 #include "wiring/breakers.hpp"
 #include "wiring/events.hpp"
+#include "wiring/low_stock.hpp"
 
 #include <chrono>
 #include <memory>
@@ -143,7 +144,7 @@ Backend::Result<void> Embedded::start(std::span<app::OrderLane* const> lanes) {
     auto open_outbox = [this]() -> Result<std::unique_ptr<ports::Outbox>> {
         return sqlite::EventOutbox::open(
             {.from_beginning = config_.webhook.from_beginning,
-             .stock_low_percent = config_.alerts.stock_low_percent},
+             .stock_low = low_stock_of(config_.alerts)},
             *dir_,
             clock_,
             *hash_

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::chrono::seconds release_patience{10};
 constexpr std::size_t webhook_batch_max = 16;    // events asked of the outbox at once
+constexpr std::chrono::seconds claim_slack{5};   // to note what became of it; clocks differ
 constexpr std::chrono::milliseconds age_min{1};  // 0 says that there is none
 
 }  // namespace
@@ -88,6 +89,7 @@ std::expected<void, std::string> Events::open(
     // A key may be answered as long as it lives; what was parked under it is known until then.
     options.keep = std::max(config_.dead_letters.keep, config_.idempotency.ttl);
     options.backoff = backoff;
+    options.claim_for = longest_retry() + claim_slack;
     desk_ = std::make_unique<app::DeadLetterDesk>(
         options,
         app::DeskParts{
@@ -101,7 +103,18 @@ std::expected<void, std::string> Events::open(
 }
 
 std::chrono::milliseconds Events::longest_delivery() const {
-    return webhook_batch_max * (config_.webhook.connect_timeout + config_.webhook.timeout);
+    return webhook_batch_max * longest_post();
+}
+
+std::chrono::milliseconds Events::longest_post() const {
+    return config_.webhook.connect_timeout + config_.webhook.timeout;
+}
+
+// A node that is killed meanwhile holds the entry up for so long, and no other tries it before.
+std::chrono::milliseconds Events::longest_retry() const {
+    if (config_.mode == config::Mode::embedded) return longest_post();
+    const auto store = config_.postgres.connect_timeout + 3 * config_.postgres.statement_timeout;
+    return std::max(longest_post(), store);
 }
 
 void Events::start() {

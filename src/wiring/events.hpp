@@ -84,6 +84,10 @@ public:
 
     /// How long one call of the webhook's sink may take at most.
     [[nodiscard]] std::chrono::milliseconds longest_delivery() const;
+    /// The same of one event.
+    [[nodiscard]] std::chrono::milliseconds longest_post() const;
+    /// How long the desk's try of one entry may take at most, whichever sink it goes to.
+    [[nodiscard]] std::chrono::milliseconds longest_retry() const;
 
     /// Null before `open`.
     [[nodiscard]] app::DeadLetterDesk* desk() const { return desk_.get(); }

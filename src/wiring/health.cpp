@@ -152,14 +152,4 @@ http::ServerOptions probe_server_options(const config::Config& config) {
     return options;
 }
 
-std::vector<http::Route> probe_routes(std::vector<http::Route> routes) {
-    std::erase_if(routes, [](const http::Route& route) {
-        return !(
-            route.path == "/livez" || route.path == "/readyz" || route.path == "/startupz" ||
-            route.path == "/metrics" || route.path.starts_with("/actuator/health")
-        );
-    });
-    return routes;
-}
-
 }  // namespace firstcome::wiring

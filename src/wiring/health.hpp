@@ -7,7 +7,6 @@
 #include "config/config.hpp"
 #include "domain/stock.hpp"
 #include "http/options.hpp"
-#include "http/routes.hpp"
 #include "ports/order_ledger.hpp"
 #include "wiring/backend.hpp"
 
@@ -37,8 +36,5 @@ struct HealthSources {
 
 /// The listener of `health.listen`: one thread that orders never reach.
 [[nodiscard]] http::ServerOptions probe_server_options(const config::Config& config);
-
-/// Of all routes those of probes and metrics.
-[[nodiscard]] std::vector<http::Route> probe_routes(std::vector<http::Route> routes);
 
 }  // namespace firstcome::wiring

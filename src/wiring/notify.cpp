@@ -22,6 +22,12 @@ void notify_ready(std::string_view status) {
     tell(fmt::format("READY=1\nSTATUS={}", status));
 }
 
+// By the time systemd tells this reload from an earlier one.
+void notify_reloading(base::MonotonicTime now, std::string_view status) {
+    const auto since = std::chrono::floor<std::chrono::microseconds>(now.time_since_epoch());
+    tell(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS={}", since.count(), status));
+}
+
 void notify_stopping(std::string_view status) {
     tell(fmt::format("STOPPING=1\nSTATUS={}", status));
 }

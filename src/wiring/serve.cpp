@@ -215,7 +215,6 @@ private:
     [[nodiscard]] std::vector<app::WatchedThread> watched() const;
     [[nodiscard]] app::WatchdogEvents watchdog_events() const;
     [[nodiscard]] HealthSources health_sources();
-    [[nodiscard]] std::expected<void, std::string> open_probes();
     void make_listeners();
     [[nodiscard]] telemetry::HttpStats all_http_stats() const;
     [[nodiscard]] http::App make_app();
@@ -226,6 +225,7 @@ private:
     base::SystemClock clock_;
     base::SystemEntropy entropy_;  // main's
     Credentials credentials_{clock_, entropy_};
+    std::string credentials_refused_;  // why, at the last look; empty: they were taken
     http::ApiOptions api_options_;
     app::ServiceState state_;
     telemetry::Metrics metrics_;
@@ -387,7 +387,9 @@ std::expected<void, std::string> Service::open_front() {
         .spans = [this] { return tracing_.counts(); },
     });
     health_->start();
-    if (auto opened = open_probes(); !opened) return opened;
+    if (probe_server_ != nullptr) {
+        if (auto started = probe_server_->start(); !started) return started;
+    }
     if (admin_server_ != nullptr) {
         if (auto started = admin_server_->start(); !started) return started;
     }
@@ -399,9 +401,12 @@ std::expected<void, std::string> Service::open_front() {
 void Service::make_listeners() {
     auto routes = http::api_routes(*app_, *place_endpoint_);
     auto operators = routes;
+    auto probes = routes;
     const auto admin_listen = config::Endpoint::from(config_.admin.listen);
     if (admin_listen) {
-        std::erase_if(routes, [](const auto& each) { return http::is_for_operators(each.path); });
+        std::erase_if(routes, [](const auto& each) {
+            return !http::audience_of(each.path).buyers;
+        });
     }
     http::ServerOptions options = server_options(config_);
     options.tls = credentials_.tls();
@@ -411,7 +416,7 @@ void Service::make_listeners() {
     server_ = std::make_unique<http::Server>(options, *router_, clock_, entropy_);
     if (admin_listen) {
         std::erase_if(operators, [](const auto& each) {
-            return !http::is_for_operators(each.path) && !http::is_for_probes(each.path);
+            return !http::audience_of(each.path).operators;
         });
         http::ServerOptions admin_options = admin_server_options(config_, *admin_listen);
         admin_options.tls = credentials_.admin_tls();
@@ -421,16 +426,12 @@ void Service::make_listeners() {
         admin_server_ =
             std::make_unique<http::Server>(admin_options, *admin_router_, clock_, entropy_);
     }
-}
-
-std::expected<void, std::string> Service::open_probes() {
-    if (config_.health.listen.empty()) return {};
-    auto routes = probe_routes(http::api_routes(*app_, *place_endpoint_));
-    probe_router_ = std::make_unique<http::Router>(std::move(routes));
+    if (config_.health.listen.empty()) return;
+    std::erase_if(probes, [](const auto& each) { return !http::audience_of(each.path).probes; });
+    probe_router_ = std::make_unique<http::Router>(std::move(probes));
     probe_server_ = std::make_unique<http::Server>(
         probe_server_options(config_), *probe_router_, clock_, entropy_
     );
-    return probe_server_->start();
 }
 
 HealthSources Service::health_sources() {
@@ -466,6 +467,7 @@ std::expected<void, std::string> Service::start_alerts() {
 telemetry::HttpStats Service::all_http_stats() const {
     std::vector<Listener> listeners{{server_.get(), router_.get()}};
     if (admin_server_) listeners.push_back({admin_server_.get(), admin_router_.get()});
+    if (probe_server_) listeners.push_back({probe_server_.get(), probe_router_.get()});
     return http_stats(listeners);
 }
 
@@ -535,6 +537,7 @@ void Service::reload(const ReadConfig& read) {
         return;
     }
     if (auto taken = credentials_.reload(*next); !taken) return refuse(taken.error());
+    credentials_refused_.clear();
     const auto changed = config::differences(current_, *next);
     limits_->apply(*next);
     if (current_.log.level != next->log.level) log::set_level(log_level_of(next->log.level));
@@ -543,13 +546,17 @@ void Service::reload(const ReadConfig& read) {
 }
 
 void Service::reload_changed_files() {
-    if (!credentials_.have_changed(current_)) return;
-    if (auto taken = credentials_.reload(current_); !taken) {
-        return log::error(
-            "a credential's file has changed and is not used", {{"reason", taken.error()}}
-        );
+    const bool changed = credentials_.have_changed(current_);
+    if (!changed && credentials_refused_.empty()) return;
+    // What was refused is tried again at each look, and said once: it may have been no fault of the
+    // file, as when there are no file descriptors left.
+    const auto taken = credentials_.reload(current_);
+    const std::string why = taken ? std::string{} : taken.error();
+    const bool is_news = why != std::exchange(credentials_refused_, why);
+    if (taken) return log::info("credentials reloaded");
+    if (changed || is_news) {
+        log::error("a credential's file has changed and is not used", {{"reason", why}});
     }
-    log::info("credentials reloaded");
 }
 
 std::vector<app::WatchedThread> Service::watched() const {
@@ -693,7 +700,11 @@ int serve(const config::Config& config, const ServeOptions& options) {
     int got = 0;
     while (got != SIGTERM && got != SIGINT) {
         got = signals.wait(look_at_files_every);
-        if (got == SIGHUP) service.reload(options.reread);
+        if (got == SIGHUP) {
+            notify_reloading(base::SystemClock{}.monotonic(), "reloading");
+            service.reload(options.reread);
+            notify_ready("serving on " + service.address());
+        }
         if (got == 0) service.reload_changed_files();
     }
     signals.end(got);

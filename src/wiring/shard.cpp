@@ -38,7 +38,7 @@ postgres::OrderSinkOptions sink_of(const ShardOptions& options) {
         .shard = options.shard,
         .key_ttl = options.key_ttl,
         .events = options.events,
-        .stock_low_percent = options.stock_low_percent};
+        .stock_low = options.stock_low};
 }
 
 redis::RebuildOptions rebuild_of(const ShardOptions& options) {

@@ -20,6 +20,7 @@
 #include "base/note.hpp"
 #include "base/time.hpp"
 #include "config/config.hpp"
+#include "domain/stock.hpp"
 #include "resilience/circuit_breaker.hpp"
 
 #include <atomic>
@@ -42,7 +43,7 @@ struct ShardOptions {
     std::chrono::seconds key_ttl{86'400};
     app::RelayOptions relay;
     bool events = false;
-    unsigned stock_low_percent = 10;
+    domain::LowStock stock_low{};
     ports::SpanRecorder* spans = nullptr;  ///< outlives the shard; null: no spans are made
 };
 

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -89,6 +88,7 @@ http::RequestTrace::Options requests_of(const config::Config& config) {
     options.slow = config.tracing.slow;
     options.database = embedded ? "sqlite" : "redis";
     options.operation = embedded ? "COMMIT" : "EVALSHA";
+    options.https = config.has_tls();
     return options;
 }
 

@@ -35,6 +35,7 @@ TEST(PlaceOrder, ShedsAsDrainingOnceItGoesDownButAnswersWhatItTook) {
     EXPECT_EQ(place_order.submit(world.placement({}, 1, world.sink)), std::nullopt);
     place_order.drain();
     EXPECT_EQ(place_order.submit(world.placement({}, 2, world.sink)), Shed::draining);
+    EXPECT_EQ(place_order.shed_count(), 1U);
     gate.open();
     world.lane.close_and_drain();
     ASSERT_EQ(world.sink.said().size(), 1U);

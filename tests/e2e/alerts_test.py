@@ -80,6 +80,8 @@ class Embedded(Watched, EndToEnd):
         rate = 'sum(rate(firstcome_orders_total{outcome="accepted"}[30s]))'
         self.assertGreater(wait_until(lambda: self.prometheus.value(rate), "a rate"), 0)
         self.assertEqual(self.built_in.names() + self.by_rule.names() + self.webhook.told(), [])
+        for thread in ("fc-alerts", "fc-alertmanager", "fc-alert-hook"):
+            self.assertGreater(node.rests(thread), 0, "the kernel knows its name")
 
         self.sell(client, 10)
         crossed = time.monotonic()

@@ -124,6 +124,52 @@ class Config(EndToEnd):
         self.assertGreater(code, 0)
         self.assertIn("lane.size", output)
 
+    def test_check_config_reads_the_files_that_are_named(self):
+        def file(name, text, mode=0o600):
+            path = os.path.join(self.scratch, name)
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(text)
+            os.chmod(path, mode)
+            return path
+
+        data = os.path.join(self.scratch, "data")
+        short = file("short", "s3cret-too-short")
+        bad = {
+            "auth.mode": "jwt",
+            "auth.secret_file": short,
+            "admin.tokens_file": file("tokens", "nonsense-s3cret\n"),
+            "admin.token_file": file("token", "a-s3cret-others-may-read", 0o644),
+            "server.tls_certificate": file("cert.pem", "s3cret"),
+            "server.tls_key": os.path.join(self.scratch, "missing.pem"),
+            "webhook.url": "https://example.com/hook",
+            "webhook.secret_file": short,
+        }
+        flags = [word for name, value in bad.items() for word in ("--set", f"{name}={value}")]
+        code, output = run_program("check-config", "--data", data, *flags)
+        self.assertEqual(code, 2, output)
+        for told in (
+            f"auth.secret_file {short}: must hold a secret of at least 32 bytes", "line 1",
+            "admin token file", "server.tls_key", "missing.pem", "webhook secret 1",
+        ):
+            self.assertIn(told, output)
+        self.assertNotIn("s3cret", output)
+
+        redis = os.path.join(self.scratch, "no-password")
+        code, output = run_program(
+            "check-config", "--data", data, "--set", "mode=distributed", "--set",
+            f"redis.password_file={redis}", "--set", "redis.url=rediss://127.0.0.1:1/0"
+        )
+        self.assertEqual(code, 2, output)
+        self.assertIn(redis, output)
+
+        good = file("good", "a secret of 32 bytes or more, really")
+        code, output = run_program(
+            "check-config", "--data", data, "--set", "auth.mode=jwt", "--set",
+            f"auth.secret_file={good}"
+        )
+        self.assertEqual(code, 0, output)
+        self.assertFalse(os.path.exists(data), "nothing is started, so nothing is made")
+
     def test_listening_to_the_world_is_warned_about(self):
         server = self.start_server(listen="0.0.0.0:0", settings={"log.format": "json"})
         server.stop()

@@ -5,7 +5,7 @@ import threading
 import time
 import unittest
 
-from harness import EndToEnd, run_program, wait_until
+from harness import ConnectionClosed, EndToEnd, run_program, wait_until
 from webhook_receiver import Receiver, write_secret
 
 DLQ = "/api/v1/admin/dlq"
@@ -100,6 +100,27 @@ class DeadLetters(EndToEnd):
                 self.assertIn(entry["id"], [each["id"] for each in self.entries("discarded")])
                 self.restart()
                 self.assertEqual(self.client.stock("shoe")["remaining"], before)
+
+    def test_what_a_killed_process_was_trying_is_tried_again_soon(self):
+        (entry,) = self.place(1)
+        self.client.close()
+        self.server.stop()
+        self.server.environment = {"FIRSTCOME_FAILPOINTS": "before_redeliver=kill@1"}
+        self.server.restart(**{"webhook.timeout": "1s", "webhook.connect_timeout": "1s"})
+        self.client = self.server.client()
+        try:
+            self.expect(self.client.admin("POST", f"{DLQ}/{entry['id']}/retry"), 202)
+        except (ConnectionClosed, OSError):
+            pass  # killed before it had answered
+        self.assertEqual(self.server.wait_exit(), -9)
+        self.server.environment = {}
+        self.receiver.refuse = lambda m: None
+        self.restart()
+        # The try could have taken two seconds; a minute is nobody's patience.
+        wait_until(
+            lambda: not self.entries("dead") and not self.entries("retrying"),
+            "the dead process's claim ends", 30
+        )
 
     def test_a_redrive_keeps_its_pace_and_the_command_line_tells(self):
         dead = self.place(6)

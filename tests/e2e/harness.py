@@ -399,6 +399,23 @@ class Server:
             self.process.kill()
         self.process.wait()
 
+    def rests(self, thread="firstcome"):
+        """How often that thread has gone to sleep: one that looks around has looked as often."""
+        tasks = f"/proc/{self.process.pid}/task"
+        for task in os.listdir(tasks):
+            try:
+                with open(f"{tasks}/{task}/status", encoding="ascii") as file:
+                    status = dict(line.split(":", 1) for line in file)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended
+            if status["Name"].strip() == thread:
+                return int(status["voluntary_ctxt_switches"])
+        raise AssertionError(f"there is no thread {thread}")
+
+    def wait_rests(self, count, thread="firstcome"):
+        before = self.rests(thread)
+        wait_until(lambda: self.rests(thread) >= before + count, f"{thread} looks {count} times")
+
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
 

@@ -200,7 +200,8 @@ class Health(EndToEnd):
         wait_until(lambda: probes.get("/livez").status == 503, "/livez notices")
         told = probes.admin("GET", "/livez").json()
         self.assertEqual(told["stuck"], ["fc-io-0"])
-        self.expect(probes.get("/metrics"), 200)
+        scrape = self.expect(probes.get("/metrics"), 200).body.decode()
+        self.assertIn('uri="/livez"', scrape, "what this port answers counts too")
         self.expect(probes.get("/actuator/health"), 503)
         self.expect(probes.order("ann", "drop"), 404)
 

@@ -170,7 +170,8 @@ class Nodes(Distributed):
             "rate_limit.enabled": "true", "rate_limit.user": "off",
             "rate_limit.ip": f"{rate}/s burst {burst}",
         })
-        time.sleep(0.3)  # so that each node has heard of the others once
+        for node in self.nodes:
+            node.wait_rests(10, "fc-limits")  # so that each has heard of the others
         allowed = [0] * 3
         started = time.monotonic()
 
@@ -209,11 +210,12 @@ class Nodes(Distributed):
         line = self.proxy(self.redis.port)
         node = self.start_node({"redis.command_timeout": "10s"}, redis_port=line.port)
         self.sells("shoe", 10)
-        line.delay_s = 0.4  # the lane is busy with the first order for so long
-        body = {"userId": "ann", "itemId": "shoe", "quantity": 1}
+        line.delay_s = 1  # the lane is busy with the first order for so long
+        body = {"userId": "first-in-line", "itemId": "shoe", "quantity": 1}
+        asked = line.arm("request", b"first-in-line")
         with Connection(node.address) as first, Connection(node.address) as second:
             first.send(request_bytes("POST", "/api/v1/orders", body))
-            time.sleep(0.05)
+            self.assertTrue(asked.matched.wait(20), "the lane asks for the first")
             second.send(request_bytes(
                 "POST", "/api/v1/orders", body, {"Firstcome-Deadline-Ms": "20"}
             ))

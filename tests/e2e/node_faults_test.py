@@ -106,7 +106,7 @@ class Failpoints(Distributed):
         self.sells("drop", 100_000)
         self.postgres.select(POISON)
         count = 0
-        # Being tried again is left to the full form: an entry stays claimed for a minute.
+        # Being tried again is left to the full form: an entry stays claimed for a while.
         tried_again = ("before_redeliver", "after_redeliver") if FULL else ()
         points = ("before_park", "after_park", *tried_again)
         for point in points:

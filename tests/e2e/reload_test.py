@@ -37,7 +37,7 @@ class Reload(EndToEnd):
     def test_what_may_change_does(self):
         server, client = self.open()
         client.set_stock("x", 1)
-        self.assertEqual(server.log().count("stock changed"), 1)
+        wait_until(lambda: server.log().count("stock changed") == 1, "it is logged")
         self.write('[log]\nlevel = "warn"\n')
         server.process.send_signal(signal.SIGHUP)
 
@@ -138,6 +138,37 @@ class Reload(EndToEnd):
         write_secret(path, json.dumps({"keys": [new.jwk()]}))
         wait_until(lambda: status(new) == 202, "the new key is known")
         self.assertEqual(status(old), 401)
+
+    def test_a_bad_file_is_told_once_and_the_mended_one_taken(self):
+        secret = write_secret(os.path.join(self.scratch, "secret"), FIRST.decode())
+        server, client = self.open(**{"auth.mode": "jwt", "auth.secret_file": secret})
+        client.set_stock("x", 100)
+        told = "a credential's file has changed and is not used"
+
+        def status(key):
+            body = {"itemId": "x", "quantity": 1}
+            return client.post("/api/v1/orders", body, bearer(token_of(key, claims("u1")))).status
+
+        write_secret(secret, "too short")
+        wait_until(lambda: told in server.log(), "the mistake is told")
+        server.wait_rests(3)
+        self.assertEqual(server.log().count(told), 1, "once, not at every look")
+        self.assertEqual(status(FIRST), 202, "a bad file changes nothing")
+        write_secret(secret, SECOND.decode())
+        wait_until(lambda: status(SECOND) == 202, "without a signal")
+        self.assertEqual(status(FIRST), 401)
+        self.assertEqual(server.log().count("credentials reloaded"), 1)
+
+    def test_a_refused_reload_is_followed_by_no_word_of_success(self):
+        """It names another file, which is bad; what is in use has not changed."""
+        secret = write_secret(os.path.join(self.scratch, "secret"), FIRST.decode())
+        bad = write_secret(os.path.join(self.scratch, "bad"), "too short")
+        self.write(f'[auth]\nsecret_file = "{secret}"\n')
+        server, client = self.open(**{"auth.mode": "jwt"})
+        self.write(f'[auth]\nsecret_file = "{bad}"\n')
+        self.hang_up(server, "configuration not reloaded")
+        server.wait_rests(2)
+        self.assertNotIn("credentials reloaded", server.log(), "nothing has been")
 
     def test_nothing_stops_while_it_reloads(self):
         server, client = self.open()

@@ -117,18 +117,31 @@ class SecureStores(Distributed):
         load.stop()
         self.audit(load.join(), "drop")
 
+    def refused_at_once(self, settings, told):
+        """No second try: a certificate that does not hold will not hold in a second either."""
+        node = self.start_node(settings, start=False)
+        node.launch()
+        self.assertEqual(node.wait_exit(60), 1, node.log())
+        self.assertRegex(node.log(), r"(?i)certificate")
+        self.assertIn(told, node.log())
+        self.assertNotIn("waiting for", node.log())
+        self.assertNotIn("right@", node.log())
+
     def test_somebody_elses_authority_is_refused(self):
-        for store in ("redis", "postgres"):
+        for store, told in (("redis", "redis.tls_ca_file"), ("postgres", "sslrootcert=")):
             mixed = self.settings(self.ours)
             wrong = self.settings(self.other)
             for name in wrong:
                 if name.startswith(store):
                     mixed[name] = wrong[name]
-            self.start_node(mixed, start=False).launch()
-        for node in self.nodes:
-            self.assertEqual(node.wait_exit(60), 1, node.log())
-            self.assertRegex(node.log(), r"(?i)certificate")
-            self.assertNotIn("right@", node.log())
+            self.refused_at_once(mixed, told)
+
+    def test_another_name_than_the_certificate_has_is_refused(self):
+        """The certificates are for 127.0.0.1 alone."""
+        for key, told in (("redis.url", "in redis.url as"), ("postgres.url", "the host there as")):
+            settings = self.settings(self.ours)
+            settings[key] = settings[key].replace("127.0.0.1", "localhost")
+            self.refused_at_once(settings, told)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,23 @@ class Notified(EndToEnd):
     def test_a_supervisor_on_an_abstract_address(self):
         self.check_life(self.supervisor("@firstcome-" + random_text(self.random, 16)))
 
+    def test_a_reload_is_told_from_its_beginning_to_its_end(self):
+        supervisor = self.supervisor(os.path.join(self.scratch, "notify"))
+        server = self.start_under(supervisor)
+        wait_until(lambda: supervisor.count("READY=1") == 1, "it is ready")
+        began = time.monotonic_ns() // 1000
+        for done in (1, 2):
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda d=done: supervisor.count("READY=1") == 1 + d, "it is ready again")
+            told = [line for line in supervisor.listen() if not line.startswith("WATCHDOG")]
+            turns = [line for line in told if line in ("READY=1", "RELOADING=1")]
+            self.assertEqual(turns, ["READY=1"] + ["RELOADING=1", "READY=1"] * done)
+            self.assertEqual(told[-1], f"STATUS=serving on 127.0.0.1:{server.address[1]}")
+            times = [int(line.split("=")[1]) for line in told if line.startswith("MONOTONIC_USEC")]
+            self.assertEqual(len(times), done)
+            self.assertGreaterEqual(times[-1], began, "systemd tells by it which reload is meant")
+            began = times[-1] + 1
+
     def test_it_is_ready_only_after_the_start(self):
         supervisor = self.supervisor(os.path.join(self.scratch, "notify"))
         blocked = socket.create_server(("127.0.0.1", 0))
@@ -97,7 +114,7 @@ class Notified(EndToEnd):
             lambda: "STATUS=fc-lane-0 has stopped moving" in supervisor.listen(), "it is said"
         )
         heard = supervisor.count("WATCHDOG=1")
-        time.sleep(1.5)  # three times the interval
+        server.wait_rests(6, "fc-watchdog")
         self.assertEqual(supervisor.count("WATCHDOG=1"), heard, "systemd would start it again")
 
     def order_unheard(self, server):

@@ -236,7 +236,6 @@ TEST(PleaseWait, TellsTheBuyerToWaitInTwoLanguages) {
     for (const WaitReason why :
          {WaitReason::overloaded,
           WaitReason::draining,
-          WaitReason::starting,
           WaitReason::rebuilding,
           WaitReason::breaker_open,
           WaitReason::storage_unavailable,

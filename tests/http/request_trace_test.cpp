@@ -40,8 +40,7 @@ protected:
         exchange_.request.route = &route_;
         exchange_.request.method = Method::post;
         exchange_.request.target = "/api/v1/orders?x=secret";
-        exchange_.request.fields =
-            "Host: shop.example:8080\r\ntracestate: a=1\r\nTraceState: b=2\r\n";
+        exchange_.request.fields = fields_;
         trace.begin(exchange_.request);
         if (placed) {
             exchange_.reply = app::Reply{domain::Outcome{}};
@@ -54,6 +53,7 @@ protected:
     test::KeptSpans spans_;
     Route route_{.method = Method::post, .path = "/api/v1/orders", .handler = {}};
     Exchange exchange_;
+    std::string_view fields_ = "Host: shop.example:8080\r\ntracestate: a=1\r\nTraceState: b=2\r\n";
 };
 
 TEST_F(RequestTraces, ASampledOrderLeavesOneTree) {
@@ -76,6 +76,20 @@ TEST_F(RequestTraces, ASampledOrderLeavesOneTree) {
     EXPECT_EQ(trace_of_order(exchange_.request).span, all[2].context.span)
         << "the order's events hang below its commit";
     EXPECT_EQ(trace_of_batch(exchange_.request).span, all[0].context.span);
+}
+
+TEST_F(RequestTraces, SayHowTheServerIsReached) {
+    fields_ = "Host: shop.example\r\n";
+    for (const bool https : {false, true}) {
+        RequestTrace trace{
+            {.database = {}, .operation = {}, .https = https},
+            telemetry::Sampler{{.parent_based = true, .ratio = 1}},
+            spans_};
+        answer(trace, 404, 1ms, false);
+        const auto span = spans_.all().back();
+        EXPECT_EQ(test::attribute(span, "url.scheme"), https ? "https" : "http");
+        EXPECT_EQ(test::attribute(span, "server.port"), https ? "443" : "80");
+    }
 }
 
 TEST_F(RequestTraces, AnUnsampledOneLeavesNothingUnlessItFailedOrWasSlow) {

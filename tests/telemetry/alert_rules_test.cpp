@@ -54,7 +54,7 @@ protected:
         figures.orders_failed += failed;
     }
 
-    AlertLimits limits{.stock_low_percent_of = {{"hat", 50}}};
+    AlertLimits limits{.stock_low = {.percent_of = {{"hat", 50}}}};
     AlertRules rules{limits};
     AlertFigures figures{.at = base::MonotonicTime{100h}};
     std::vector<Finding> findings;

@@ -48,17 +48,6 @@ TEST(HttpFamilies, CallARareStatusUnknown) {
     EXPECT_EQ(value(stats, "http_server_requests_seconds_count" + labels), "1");
 }
 
-TEST(RateLimitFamily, HasZerosUntilALimiterTells) {
-    Families out;
-    add_rate_limit_family(out, {});
-    for (const char* policy : {"ip", "user"}) {
-        for (const char* decision : {"allowed", "limited"}) {
-            const std::string labels = std::string{"{policy=\""} + policy + "\",decision=\"";
-            EXPECT_EQ(value_in(out, "firstcome_ratelimit_total" + labels + decision + "\"}"), "0");
-        }
-    }
-}
-
 TEST(RateLimitFamily, ShowsTheLimitersRows) {
     const RateLimitCount rows[] = {{.policy = "ip", .decision = "limited", .count = 12}};
     Families out;

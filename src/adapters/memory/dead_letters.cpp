@@ -4,7 +4,6 @@
 #include "base/assert.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <ranges>
 
 namespace firstcome::memory {

@@ -32,8 +32,15 @@ std::unexpected<StartFailure> stop(std::string text, bool passing = false) {
     return std::unexpected(StartFailure{.passing = passing, .text = std::move(text)});
 }
 
+// Ours or the server's, missing, of somebody else or for another name: libpq tells it by words
+// alone.
+bool is_about_a_certificate(const SqlFailure& failure) {
+    return failure.sqlstate.empty() && failure.text.contains("certificate");
+}
+
 std::unexpected<StartFailure> explained(const SqlFailure& failure, std::string_view attempted) {
-    return stop(told(failure, attempted), failure.error != SqlError::refused);
+    const bool passing = failure.error != SqlError::refused && !is_about_a_certificate(failure);
+    return stop(told(failure, attempted), passing);
 }
 
 Started check_server(Connection& connection) {
@@ -203,6 +210,10 @@ std::string told(const SqlFailure& failure, std::string_view attempted) {
         advice =
             "as the owner of the database: GRANT CREATE, USAGE ON SCHEMA public TO the user of "
             "postgres.url, and SELECT, INSERT, UPDATE, DELETE on the tables there";
+    } else if (is_about_a_certificate(failure)) {
+        advice =
+            "name the file of the authority that signed it in postgres.url (sslrootcert=), and the "
+            "host there as the certificate has it";
     } else if (failure.error == SqlError::unavailable) {
         advice = "start the server, or correct host and port in postgres.url";
     }

@@ -111,13 +111,13 @@ told AS (
                    'itemId', w.item_id, 'quantity', w.quantity, 'sequence', w.sequence,
                    'status', 'confirmed', 'acceptedAt', w.accepted_at, 'durability', w.durability,
                    'remaining', m.remaining, 'total', m.total)
-        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $17, $18, $19)
+        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $17, $18, $19, $20)
             AS w (order_id, shard, user_id, item_id, quantity, sequence, accepted_at, durability,
-                  key, trace, confirmed, low, sold_out)
+                  key, trace, confirmed, low, sold_out, low_percent)
         JOIN counted c ON c.item_id = w.item_id AND c.last = w.sequence
         JOIN moved m ON m.item_id = c.item_id
         CROSS JOIN LATERAL (VALUES
-            (w.low, 'stock.low', 3, m.total * $20 / 100),
+            (w.low, 'stock.low', 3, m.total * w.low_percent / 100),
             (w.sold_out, 'stock.sold_out', 4, 0)) AS step (id, type, rank, threshold)
         WHERE m.remaining <= step.threshold AND m.remaining + c.units > step.threshold
     ) e ORDER BY e.item_id, e.sequence, e.rank
@@ -172,6 +172,7 @@ struct OrderSink::Batch {
     std::vector<std::string_view> durabilities;
     std::vector<std::optional<domain::KeyHash>> keys;
     std::vector<domain::TraceContext> traces;
+    std::vector<std::int64_t> low_percents;  // only with events
     std::string_view last_position;
 };
 
@@ -228,7 +229,10 @@ ports::Delivery OrderSink::deliver(std::span<const Event> events) {
 ports::Delivery OrderSink::deliver_all(std::span<const Event> events) {
     Batch batch;
     for (const Event& event : events) {
-        if (event.type == EventType::order_accepted) batch.add(event);
+        if (event.type != EventType::order_accepted) continue;
+        batch.add(event);
+        if (!options_.events) continue;
+        batch.low_percents.push_back(options_.stock_low.percent_for(event.order.item));
     }
     if (batch.ids.empty()) return {.delivered = events.size(), .failure = {}};
     auto stored = store(batch);
@@ -297,7 +301,7 @@ Result<bool> OrderSink::store(const Batch& batch) {
         params.emplace_back(event_ids(batch.ids, EventType::order_confirmed));
         params.emplace_back(event_ids(batch.ids, EventType::stock_low));
         params.emplace_back(event_ids(batch.ids, EventType::stock_sold_out));
-        params.emplace_back(options_.stock_low_percent);
+        params.emplace_back(batch.low_percents);
     }
     base::failpoint("before_store");
     auto rows = connection_.write(insert_, params);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "adapters/postgres/connection.hpp"
+#include "domain/stock.hpp"
 #include "ports/event_sink.hpp"
 #include "ports/system_of_record.hpp"
 
@@ -18,8 +19,8 @@ struct OrderSinkOptions {
     ConnectionOptions connection;
     unsigned shard = 0;                       ///< of the relay; not asked when `epoch` is empty
     std::chrono::seconds key_ttl{24 * 3600};  ///< an order's key may be used again then
-    bool events = false;              ///< each stored order and each crossing writes outbox rows
-    unsigned stock_low_percent = 10;  ///< stock.low: at most so much of an item's units is left
+    bool events = false;           ///< each stored order and each crossing writes outbox rows
+    domain::LowStock stock_low{};  ///< whose crossing is stock.low
 };
 
 /// One transaction a batch: compares the shard's epoch, inserts the orders and adds what was really

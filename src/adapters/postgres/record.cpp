@@ -6,7 +6,6 @@
 #include "telemetry/log.hpp"
 
 #include <algorithm>
-#include <map>
 
 namespace firstcome::postgres {
 

@@ -27,7 +27,8 @@ std::string advice(const Failure& failure) {
         return "; take the password out of redis.url, or set requirepass in redis.conf";
     }
     if (failure.text.contains("certificate")) {
-        return "; name the file of the authority that signed it";
+        return "; name the file of the authority that signed it in redis.tls_ca_file, and the host "
+               "in redis.url as the certificate has it";
     }
     if (failure.text.contains("TLS:")) return "; does this port speak TLS? If not: redis://";
     if (failure.text.contains("cluster support disabled")) {

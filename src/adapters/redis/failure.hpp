@@ -19,6 +19,8 @@ enum class CommandError : std::uint8_t {
 struct Failure {
     CommandError error = CommandError::not_sent;
     std::string text{};  ///< the server's own words, or ours; never a password
+    /// The server's certificate does not hold: not worth waiting for, at a start.
+    bool distrusted = false;
 
     /// `OOM`, `NOPERM`, `WRONGPASS`, `ERR`, ...: the first word of what the server said.
     [[nodiscard]] std::string_view code() const { return code_of(text); }

@@ -22,9 +22,10 @@ Result<std::unique_ptr<Link>> Link::open(
 ) {
     std::unique_ptr<Link> link{new Link(address)};
     if (auto opened = link->stream_.open(address, tls, deadline); !opened) {
-        return failed(
-            CommandError::not_sent, "no connection to " + text_of(address) + ": " + opened.error()
-        );
+        return std::unexpected(Failure{
+            .error = CommandError::not_sent,
+            .text = "no connection to " + text_of(address) + ": " + opened.error(),
+            .distrusted = link->stream_.distrusts()});
     }
     if (auto done = link->log_in(login, deadline); !done) return std::unexpected(done.error());
     return link;

@@ -30,6 +30,12 @@ public:
     [[nodiscard]] std::expected<void, std::string> open(
         const Address& address, const TlsContext* tls, const Deadline& deadline
     );
+
+    /// Whether `open` failed since the server's certificate does not hold.
+    [[nodiscard]] bool distrusts() const {
+        return session_ != nullptr && is_distrusted(session_.get());
+    }
+
     [[nodiscard]] std::expected<void, std::string> write(
         std::string_view bytes, const Deadline& deadline
     );

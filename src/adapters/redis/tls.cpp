@@ -121,11 +121,14 @@ TlsContext::Session TlsContext::start(int descriptor, const std::string& host) c
     return session;
 }
 
+bool is_distrusted(ssl_st* session) {
+    return SSL_get_verify_result(session) != X509_V_OK;
+}
+
 std::string tls_failure(ssl_st* session) {
-    const long verdict = SSL_get_verify_result(session);
-    if (verdict == X509_V_OK) return "TLS: " + last_error();
+    if (!is_distrusted(session)) return "TLS: " + last_error();
     return std::string("the server's certificate is not accepted: ") +
-           X509_verify_cert_error_string(verdict);
+           X509_verify_cert_error_string(SSL_get_verify_result(session));
 }
 
 }  // namespace firstcome::redis

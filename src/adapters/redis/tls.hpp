@@ -40,6 +40,9 @@ private:
     std::unique_ptr<ssl_ctx_st, FreeContext> context_;
 };
 
+/// The handshake came as far as the server's certificate, and that does not hold.
+[[nodiscard]] bool is_distrusted(ssl_st* session);
+
 /// Why the last call on this session failed, in words.
 [[nodiscard]] std::string tls_failure(ssl_st* session);
 

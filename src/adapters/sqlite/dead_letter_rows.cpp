@@ -4,7 +4,6 @@
 #include "adapters/sqlite/trace_bytes.hpp"
 
 #include <array>
-#include <cstring>
 #include <span>
 #include <utility>
 

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 namespace firstcome::sqlite {
@@ -43,7 +42,8 @@ std::expected<std::unique_ptr<EventOutbox>, std::string> EventOutbox::open(
 ) {
     auto cursor = EventCursor::open(dir.path());
     if (!cursor) return std::unexpected(cursor.error());
-    std::unique_ptr<EventOutbox> outbox{new EventOutbox(options, std::move(*cursor), clock)};
+    std::unique_ptr<EventOutbox> outbox{
+        new EventOutbox(std::move(options), std::move(*cursor), clock)};
     for (std::size_t lane = 0; lane < dir.lanes(); ++lane) {
         const std::string file = dir.lane_file(lane);
         if (auto added = outbox->add_lane(file, hash); !added) {
@@ -88,7 +88,7 @@ std::expected<EventPlace, SqliteError> EventOutbox::begin_lane(std::size_t lane,
         place.order_high = end->order_high;
         for (const auto& [item, taken] : end->taken) {
             const domain::Units total = log.totals().now(item);
-            const bool low = is_low(total - taken, total, options_.stock_low_percent);
+            const bool low = is_low(total - taken, total, options_.stock_low.percent_for(item));
             progress.watches[item] = {.taken = taken, .low = low};
         }
         for (const std::uint64_t order : end->releases) progress.releases.push_back({lane, order});
@@ -185,7 +185,8 @@ void EventOutbox::add_order(Reading& reading, const LoggedOrder& logged) {
     const domain::Order& order = logged.order;
     const domain::Units total = lanes_[reading.lane].log.totals().at(order.item, order.sequence);
     StockWatch& watched = watch(reading, order.item);
-    const StockMark mark = take(watched, order.quantity, total, options_.stock_low_percent);
+    const unsigned percent = options_.stock_low.percent_for(order.item);
+    const StockMark mark = take(watched, order.quantity, total, percent);
     std::vector<Event> events{
         event_of(EventType::order_accepted, order, order.accepted_at),
         event_of(EventType::order_confirmed, order, order.accepted_at)};

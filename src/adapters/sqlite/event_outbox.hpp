@@ -6,6 +6,7 @@
 #include "adapters/sqlite/event_log.hpp"
 #include "base/hash.hpp"
 #include "base/time.hpp"
+#include "domain/stock.hpp"
 #include "ports/outbox.hpp"
 
 #include <atomic>
@@ -41,8 +42,8 @@ namespace firstcome::sqlite {
 class EventOutbox final : public ports::Outbox {
 public:
     struct Options {
-        bool from_beginning = false;      ///< at first use; else only what happens from then on
-        unsigned stock_low_percent = 10;  ///< of an item's total; 1..99
+        bool from_beginning = false;  ///< at first use; else only what happens from then on
+        domain::LowStock stock_low{};
         std::chrono::milliseconds look_every{20};  ///< while it waits for something
     };
 
@@ -96,7 +97,7 @@ private:
     };
 
     EventOutbox(Options options, EventCursor cursor, const base::Clock& clock)
-        : options_(options), cursor_(std::move(cursor)), clock_(clock) {}
+        : options_(std::move(options)), cursor_(std::move(cursor)), clock_(clock) {}
 
     [[nodiscard]] std::expected<void, SqliteError> add_lane(
         const std::string& file, const base::KeyedHash& hash

@@ -205,6 +205,24 @@ TEST_F(OrdersIntoPostgres, TellsEachOrderAndEachCrossingOnceInOrder) {
     EXPECT_EQ(world.psql("SELECT count(DISTINCT id) FROM outbox"), "10");
 }
 
+TEST_F(OrdersIntoPostgres, HoldsAnItemToItsOwnPercentage) {
+    postgres::OrderSink telling{
+        {.connection = connection_to(world.url()),
+         .events = true,
+         .stock_low = {.percent = 10, .percent_of = {{"hat", 50}}}},
+        [this] { return std::optional(world.record().epoch(0).value()); },
+        [] {}};
+    set("hat", 10);
+    set("coat", 10);
+    const std::vector both{
+        buy({.item = "coat", .quantity = 5}), buy({.item = "hat", .quantity = 5})};
+    EXPECT_EQ(telling.deliver(both).delivered, 2U);
+    EXPECT_EQ(
+        world.psql("SELECT string_agg(aggregateid, ', ') FROM outbox WHERE type = 'stock.low'"),
+        "hat"
+    );
+}
+
 TEST_F(OrdersIntoPostgres, EventsOfOtherTypesAreNoneOfItsBusiness) {
     Event confirmed = buy();
     confirmed.type = domain::EventType::order_confirmed;

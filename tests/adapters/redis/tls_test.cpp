@@ -49,6 +49,8 @@ std::string failure_of(const ConnectionOptions& options) {
     const auto reply = connection.command({"PING"});
     if (reply) return "";
     EXPECT_EQ(reply.error().error, CommandError::not_sent) << reply.error().text;
+    const bool certificate = reply.error().text.contains("certificate is not accepted");
+    EXPECT_EQ(reply.error().distrusted, certificate) << reply.error().text;
     return reply.error().text;
 }
 

@@ -312,6 +312,25 @@ TEST(EventOutbox, CountsWithTheTotalsOfTheMomentHoweverLateItLooks) {
     );
 }
 
+TEST(EventOutbox, HoldsAnItemToItsOwnPercentage) {
+    SqliteOutboxWorld world;
+    world.open({.stock_low = {.percent = 10, .percent_of = {{"hat", 50}}}});
+    for (const std::string_view item : {"hat", "coat"}) {
+        world.set_stock(item, 10);
+        world.order({.item = item, .quantity = 5});
+    }
+    EXPECT_THAT(
+        told(world.take()),
+        ElementsAre(
+            "order.accepted 1",
+            "order.confirmed 1",
+            "stock.low 1 5/10",
+            "order.accepted 1",
+            "order.confirmed 1"
+        )
+    );
+}
+
 TEST(EventOutbox, CountsUnitsThatCameBack) {
     SqliteOutboxWorld world;
     world.set_stock("hat", 10);
