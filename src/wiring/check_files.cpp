@@ -7,7 +7,6 @@
 #include "wiring/credentials.hpp"
 #include "wiring/store_options.hpp"
 
-
 namespace firstcome::wiring {
 
 namespace {
