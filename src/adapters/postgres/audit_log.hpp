@@ -11,8 +11,8 @@
 
 namespace firstcome::postgres {
 
-/// The table audit_log, and stock_movements beside it. Adding an entry again, after a lost answer,
-/// changes nothing.
+/// The table audit_log, and stock_movements beside it. An entry whose answer was lost is added
+/// again before any other, and is then there once.
 ///
 /// Thread   one at a time
 class AuditLog final : public ports::AuditLog {
@@ -26,6 +26,7 @@ public:
 
 private:
     Connection connection_;
+    bool answer_lost_ = false;  // to the last entry: it may be there
 };
 
 }  // namespace firstcome::postgres

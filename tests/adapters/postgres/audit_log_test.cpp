@@ -1,8 +1,16 @@
 // tests/adapters/postgres/audit_log_test.cpp - the audit log of all nodes
 #include "adapters/postgres/audit_log.hpp"
 
+#include "adapters/postgres/migrations.hpp"
+#include "tests/adapters/postgres/own_server.hpp"
 #include "tests/adapters/postgres/world.hpp"
 #include "tests/contract/audit_log_contract.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
 
 namespace firstcome::test {
 namespace {
@@ -46,18 +54,53 @@ private:
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Postgres, AuditLogContract, PostgresAuditWorld);
 
-TEST(PostgresAuditLog, AnEntryAddedAgainAfterALostAnswerIsThereOnce) {
-    PostgresAuditWorld world;
+ports::AuditEntry opened(base::WallTime at) {
     ports::AuditEntry entry;
-    entry.at = world.clock().wall();
+    entry.at = at;
     entry.what = "breaker.open";
     entry.subject = "redis";
     entry.trace_id = "0af7651916cd43dd8448eb211c80319c";
+    return entry;
+}
+
+TEST(PostgresAuditLog, TwoNodesDoTheSameInTheSameMillisecond) {
+    PostgresAuditWorld world;
+    postgres::AuditLog other{connection_to(world.world().url())};
+    const ports::AuditEntry entry = opened(world.clock().wall());
     ASSERT_TRUE(world.log().add(entry));
-    ASSERT_TRUE(world.log().add(entry));
+    ASSERT_TRUE(other.add(entry));
     const auto page = world.log().list(10, {});
-    ASSERT_EQ(page->entries.size(), 1U);
+    ASSERT_EQ(page->entries.size(), 2U);
     EXPECT_EQ(page->entries[0].before, "") << "nothing was known";
+}
+
+// A commit that waits for a standby nobody is has been written, and is not answered.
+TEST(PostgresAuditLog, AnEntryAddedAgainAfterALostAnswerIsThereOnce) {
+    OwnServer& server = own_server();
+    const std::string url = server.postgres.make_database();
+    ASSERT_TRUE(postgres::prepare_database(connection_to(url), 1).has_value());
+    const auto wait_for = [&](std::string_view standby) {
+        server.postgres.psql(
+            url, fmt::format("ALTER SYSTEM SET synchronous_standby_names = '{}'", standby)
+        );
+        server.postgres.psql(url, "SELECT pg_reload_conf()");
+        const std::string shown = "SHOW synchronous_standby_names";
+        while (server.postgres.psql(url, shown) != standby) {
+        }
+    };
+    postgres::ConnectionOptions impatient = connection_to(url);
+    impatient.call_timeout = std::chrono::milliseconds{300};
+    postgres::AuditLog log{impatient};
+    const ports::AuditEntry entry = opened(ManualClock{}.wall());
+    wait_for("nobody");
+    const auto lost = log.add(entry);
+    wait_for("");
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(server.postgres.psql(url, "SELECT count(*) FROM audit_log"), "1") << "written";
+    ASSERT_TRUE(log.add(entry));
+    EXPECT_EQ(server.postgres.psql(url, "SELECT count(*) FROM audit_log"), "1");
+    ASSERT_TRUE(log.add(entry));
+    EXPECT_EQ(server.postgres.psql(url, "SELECT count(*) FROM audit_log"), "2") << "another one";
 }
 
 TEST(PostgresAuditLog, TellsWhenTheDatabaseIsAway) {
