@@ -187,13 +187,52 @@ bool is_forbidden_control(char c) {
     return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7F;
 }
 
+/// Where what begins at `from` ends: a comment, or a text in one or three of its quotes. One that
+/// does not end: the rest of it all.
+std::size_t end_of_free_text(std::string_view text, std::size_t from) {
+    const char quote = text[from];
+    if (quote == '#') return std::min(text.find('\n', from), text.size());
+    const std::string three(3, quote);
+    const std::string closing = text.substr(from, 3) == three ? three : three.substr(0, 1);
+    for (std::size_t at = from + closing.size(); at < text.size(); ++at) {
+        if (quote == '"' && text[at] == '\\') {
+            ++at;
+        } else if (text.substr(at, closing.size()) == closing) {
+            at += closing.size();
+            // Up to two more belong to the text: the last three end it.
+            for (int more = 0; more < 2 && closing.size() == 3; ++more) {
+                if (at < text.size() && text[at] == quote) ++at;
+            }
+            return at;
+        }
+    }
+    return text.size();
+}
+
+/// Characters beyond ASCII stand in texts and comments only.
+std::size_t find_stray_character(std::string_view text) {
+    std::size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+    while (at < text.size()) {
+        if (static_cast<unsigned char>(text[at]) >= 0x80) return at;
+        const bool is_free = text[at] == '#' || text[at] == '"' || text[at] == '\'';
+        at = is_free ? end_of_free_text(text, at) : at + 1;
+    }
+    return std::string_view::npos;
+}
+
 void read_toml(std::string_view text, std::string_view name, Reading& reading) {
-    // TOML forbids them too, but toml++ 3.3 stops the process at "[" and NUL.
+    const auto fail_at = [&](std::size_t at, std::string why) {
+        const auto line = 1 + std::ranges::count(text.substr(0, at), '\n');
+        reading.fail(fmt::format("{}:{}", name, line), "", std::move(why));
+    };
+    // TOML forbids both too, but toml++ 3.3 stops the process at "[" and NUL, and its table of
+    // white space beyond ASCII has undefined holes.
     const auto control = std::ranges::find_if(text, is_forbidden_control);
     if (control != text.end()) {
-        const auto line = 1 + std::count(text.begin(), control, '\n');
-        reading.fail(fmt::format("{}:{}", name, line), "", "has a control character");
-        return;
+        return fail_at(static_cast<std::size_t>(control - text.begin()), "has a control character");
+    }
+    if (const std::size_t stray = find_stray_character(text); stray != std::string_view::npos) {
+        return fail_at(stray, "has a character beyond ASCII outside of quotes");
     }
     const toml::parse_result result = toml::parse(text, name);
     if (!result) {

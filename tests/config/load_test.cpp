@@ -355,6 +355,9 @@ TEST(Load, RefusesAFileThatIsNotWhatItSeems) {
         {{"\n[\0", 3}, "f.toml:2: has a control character", "toml++ would stop the process"},
         {"mode = \"a\x7F\"", "f.toml:1: has a control character", "DEL"},
         {"# \x1B[2J", "f.toml:1: has a control character", "in a comment, too"},
+        {"\n \xD0\x8A", "f.toml:2: has a character beyond ASCII", "a hole in toml++'s table"},
+        {"mode\xC3\xA9 = 1", "f.toml:1: has a character beyond ASCII", "a key"},
+        {"mode = \"embedded\" \xE3\x81\x82", "f.toml:1: has a character", "behind a value"},
         {"\"a\\u001b[2J\" = 1", "a?[2J is not an option", "no escape reaches the terminal"},
     };
 
