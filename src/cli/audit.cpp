@@ -2,6 +2,7 @@
 #include "cli/audit.hpp"
 
 #include "adapters/sqlite/audit.hpp"
+#include "base/json_string.hpp"
 #include "cli/cli.hpp"
 #include "telemetry/log.hpp"
 #include "wiring/audit.hpp"
@@ -30,15 +31,6 @@ struct AuditFlags {
     bool json = false;
 };
 
-std::string quoted(const std::string& text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-    return out + '"';
-}
-
 void print_json(const ports::AuditReport& report) {
     fmt::print("{{\"ok\":{},\"orders\":{},\"items\":[", report.findings.empty(), report.orders);
     const char* comma = "";
@@ -57,7 +49,7 @@ void print_json(const ports::AuditReport& report) {
     fmt::print("],\"findings\":[");
     comma = "";
     for (const std::string& finding : report.findings) {
-        fmt::print("{}{}", comma, quoted(finding));
+        fmt::print("{}{}", comma, base::json_string(finding));
         comma = ",";
     }
     fmt::print("],\"findingsLeftOut\":{}}}\n", report.findings_left_out);

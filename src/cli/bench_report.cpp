@@ -1,6 +1,8 @@
 // src/cli/bench_report.cpp - the summary as text and JSON, and the progress line
 #include "cli/bench_report.hpp"
 
+#include "base/json_string.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -180,20 +182,6 @@ bool was_rate_limited(const BenchResult& result) {
     });
 }
 
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        if (c == '\n')
-            out += "\\n";
-        else if (static_cast<unsigned char>(c) < 0x20)
-            out += ' ';
-        else
-            out += c;
-    }
-    return out;
-}
-
 std::string latency_json(const Histogram& latency) {
     return fmt::format(
         R"({{"count":{},"p50":{:.1f},"p90":{:.1f},"p99":{:.1f},"p99.9":{:.1f},"max":{:.1f}}})",
@@ -211,11 +199,11 @@ void append_run_json(std::string& text, const BenchResult& result) {
     const double time = seconds(result.elapsed);
     fmt::format_to(
         std::back_inserter(text),
-        R"("server":"{}","item":"{}","how":"{}","elapsedSeconds":{:.6f},)"
+        R"("server":{},"item":{},"how":"{}","elapsedSeconds":{:.6f},)"
         R"("calls":{},"answers":{},"accepted":{},"unknown":{},"neverSent":{},"retries":{},)"
         R"("connectionErrors":{},"acceptedPerSecond":{:.1f},"answersPerSecond":{:.1f},)",
-        escaped(result.options.server),
-        escaped(result.options.item),
+        base::json_string(result.options.server),
+        base::json_string(result.options.item),
         how(result.options),
         time,
         read(live.calls),
@@ -235,10 +223,10 @@ void append_answers_json(std::string& text, const BenchResult& result) {
     for (const Witness::AnswerCount& answer : by_count(result)) {
         fmt::format_to(
             std::back_inserter(text),
-            R"({}{{"status":{},"code":"{}","count":{}}})",
+            R"({}{{"status":{},"code":{},"count":{}}})",
             text.back() == '[' ? "" : ",",
             answer.status,
-            escaped(answer.code),
+            base::json_string(answer.code),
             answer.count
         );
     }
@@ -270,10 +258,10 @@ void append_audit_json(std::string& text, const BenchResult& result) {
     for (const AuditLine& line : result.audit) {
         fmt::format_to(
             std::back_inserter(text),
-            R"({}{{"ok":{},"text":"{}"}})",
+            R"({}{{"ok":{},"text":{}}})",
             text.back() == '[' ? "" : ",",
             line.ok,
-            escaped(line.text)
+            base::json_string(line.text)
         );
     }
     text += "],";

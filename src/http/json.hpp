@@ -1,6 +1,7 @@
 // src/http/json.hpp - writing JSON: the few pieces every answer is made of
 #pragma once
 
+#include "base/json_string.hpp"
 #include "base/time.hpp"
 
 #include <charconv>
@@ -14,9 +15,7 @@ namespace firstcome::http {
 
 inline constexpr std::string_view json_content_type = "application/json";
 
-/// Appends `text` as a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD, so
-/// that the answer is valid JSON whatever a request held.
-void append_json_string(std::string& out, std::string_view text);
+using base::append_json_string;
 
 void append_integer(std::string& out, std::int64_t value);
 void append_unsigned(std::string& out, std::uint64_t value);

@@ -1,6 +1,7 @@
 // src/adapters/tracing/zipkin.cpp - spans as Zipkin's JSON
 #include "adapters/tracing/encoding.hpp"
 #include "base/assert.hpp"
+#include "base/json_string.hpp"
 
 #include <fmt/format.h>
 
@@ -12,21 +13,6 @@ namespace firstcome::tracing {
 namespace {
 
 using std::chrono::microseconds;
-
-void append_text(std::string& out, std::string_view text) {
-    out += '"';
-    for (const char c : text) {
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (static_cast<unsigned char>(c) < 0x20) {
-            out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-            out += c;
-        }
-    }
-    out += '"';
-}
 
 /// Empty: Zipkin knows no such kind.
 std::string_view kind_of(ports::SpanKind kind) {
@@ -52,9 +38,9 @@ public:
     void add(std::string_view key, std::string_view value) {
         if (!first_) out_ += ',';
         first_ = false;
-        append_text(out_, key);
+        base::append_json_string(out_, key);
         out_ += ':';
-        append_text(out_, value);
+        base::append_json_string(out_, value);
     }
 
     void close() { out_ += '}'; }
@@ -97,10 +83,10 @@ void append_span(std::string& out, const Resource& resource, const ports::Span& 
         out += fmt::format(R"(,"kind":"{}")", kind);
     }
     out += R"(,"name":)";
-    append_text(out, span.name);
+    base::append_json_string(out, span.name);
     out += fmt::format(R"(,"timestamp":{},"duration":{})", since.count(), took.count());
     out += R"(,"localEndpoint":{"serviceName":)";
-    append_text(out, resource.service_name());
+    base::append_json_string(out, resource.service_name());
     out += '}';
     append_tags(out, resource, span);
     out += '}';

@@ -2,6 +2,7 @@
 #include "adapters/webhook/alert_message.hpp"
 
 #include "adapters/webhook/words.hpp"
+#include "base/json_string.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -29,12 +30,7 @@ std::string timestamp(base::WallTime time) {
 }
 
 std::string in_quotes(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : in_plain_words(text)) {
-        if (c == '"' || c == '\\') out += '\\';
-        out += c;
-    }
-    return out + '"';
+    return base::json_string(in_plain_words(text));
 }
 
 std::string labels(const Alert& alert) {
