@@ -132,6 +132,9 @@ Result<Reply> Connection::exchange_one(const Call& call) {
         if (!replies) return std::unexpected(replies.error());
         Result<Reply> reply = std::move(replies->front());
         Next next = next_of(*reply, server_.address);
+        if (next.move == Move::ask && call.generation != 0) {
+            return failed(CommandError::not_sent, std::move(reply->text));
+        }
         if (next.move == Move::ask) {
             reply = ask_at(next.address, turn);
             if (!reply) return reply;

@@ -49,8 +49,9 @@ using Words = std::span<const std::string_view>;
 /// One connection at a time, to the master that serves the shard: found through Sentinels or in a
 /// Cluster, made when first needed and again after a break. Follows MOVED, ASK and a demoted
 /// master (READONLY) up to five times a call: none of them executed anything. The server being
-/// busy (LOADING, BUSY, CLUSTERDOWN, TRYAGAIN, MASTERDOWN, NOREPLICAS) is `not_sent`; the caller
-/// pauses.
+/// busy (LOADING, BUSY, CLUSTERDOWN, TRYAGAIN, MASTERDOWN, NOREPLICAS) is `not_sent`, and so is ASK
+/// of a call for one `generation`: the shard is on its way to a server nobody has checked. The
+/// caller pauses.
 ///
 /// Errors   as in CommandError
 /// Thread   one; blocks until the answer or the deadline. A name is looked up by the system's

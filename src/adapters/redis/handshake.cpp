@@ -1,7 +1,9 @@
 // src/adapters/redis/handshake.cpp - is this server's memory the one that decides now?
 #include "adapters/redis/handshake.hpp"
 
+#include "adapters/redis/check.hpp"
 #include "adapters/redis/server.hpp"
+#include "telemetry/log.hpp"
 
 namespace firstcome::redis {
 
@@ -39,9 +41,13 @@ void Handshake::doubt() {
 
 void Handshake::look_again() {
     if (!life_) return;
-    const auto info =
-        connection_.command({"INFO", "server", "replication"}, {.generation = life_->generation});
-    if (info && server_of({}, info->text).life() == life_->epoch.run_id) return;
+    const auto info = connection_.command(
+        {"INFO", "server", "replication", "memory"}, {.generation = life_->generation}
+    );
+    if (info) {
+        const Server server = server_of(connection_.server().address, info->text);
+        if (server.life() == life_->epoch.run_id && is_fit(server)) return;
+    }
     connection_.close();
     doubt();
 }
@@ -54,8 +60,10 @@ std::expected<Life, LedgerError> Handshake::compare() {
     if (!recorded_) return std::unexpected(LedgerError::unavailable);
     if (recorded_->number == 0) return std::unexpected(LedgerError::rebuilding);
     // What a server said of itself is as old as the connection.
-    if (recorded_->run_id != connection_.server().life()) connection_.close();
+    const Server& said = connection_.server();
+    if (recorded_->run_id != said.life() || !complaint_about(said).empty()) connection_.close();
     if (!connection_.connect()) return std::unexpected(LedgerError::unavailable);
+    if (!is_fit(connection_.server())) return std::unexpected(LedgerError::unavailable);
     if (recorded_->run_id != connection_.server().life()) {
         return std::unexpected(LedgerError::rebuilding);
     }
@@ -67,6 +75,17 @@ std::expected<Life, LedgerError> Handshake::compare() {
     if (!there) return std::unexpected(LedgerError::unavailable);
     if (!there->says(life.number)) return std::unexpected(LedgerError::rebuilding);
     return life;
+}
+
+// A replica that was promoted, or a server whose settings were changed, may be one that would have
+// been refused at start.
+bool Handshake::is_fit(const Server& server) {
+    const std::string complaint = complaint_about(server);
+    if (!complaint.empty() && complaint != complaint_) {
+        log::error(complaint, {{"shard", keys_.shard}});
+    }
+    complaint_ = complaint;
+    return complaint.empty();
 }
 
 }  // namespace firstcome::redis

@@ -24,7 +24,8 @@ struct Life {
 
 /// Asked before every use; costs nothing until the connection is a new one or was doubted.
 ///
-/// Errors   unavailable: no server or no truth to compare with; rebuilding: another life
+/// Errors   unavailable: no server or no truth to compare with, or one that may throw orders away;
+///          rebuilding: another life
 /// Thread   the connection's
 /// Source   ADR-0010
 class Handshake {
@@ -54,6 +55,7 @@ public:
 
 private:
     [[nodiscard]] std::expected<Life, ports::LedgerError> compare();
+    [[nodiscard]] bool is_fit(const Server& server);
 
     Options options_;
     const ShardKeys& keys_;                 // outlives
@@ -64,6 +66,7 @@ private:
     std::optional<Life> life_;
     ports::LedgerError refusal_ = ports::LedgerError::unavailable;
     base::MonotonicTime ask_at_{};
+    std::string complaint_;  // the last one logged
 };
 
 }  // namespace firstcome::redis

@@ -94,6 +94,9 @@ TEST(Cluster, FollowsASlotThatMoves) {
     from.cli({"MIGRATE", "127.0.0.1", std::to_string(to.port()), key, "0", "1000"});
     EXPECT_EQ(text_of(connection.command({"INCR", key})), "3");
     EXPECT_EQ(text_of(connection.eval(script, keys, {})), "4") << "NOSCRIPT there, too";
+    const auto pinned = connection.eval(script, keys, {}, {.generation = connection.generation()});
+    ASSERT_FALSE(pinned.has_value()) << "nobody has checked the node it goes to";
+    EXPECT_EQ(pinned.error().error, CommandError::not_sent);
     const std::vector<std::vector<std::string_view>> written{{"INCR", key}, {"PING"}, {"GET", key}};
     const auto piped = connection.pipeline(std::vector<Words>(written.begin(), written.end()));
     ASSERT_TRUE(piped.has_value()) << piped.error().text;
