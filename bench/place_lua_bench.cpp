@@ -102,8 +102,8 @@ void fill(Connection& connection, const ShardKeys& keys, const Case& one) {
     }
 }
 
-std::string batch_of(const Case& one, std::mt19937_64& chance) {
-    std::string orders;
+PackedOrders batch_of(const Case& one, std::mt19937_64& chance) {
+    PackedOrders orders;
     for (std::size_t i = 0; i < one.batch; ++i) {
         domain::OrderRequest request;
         const std::uint64_t item = chance() % one.items;
@@ -130,7 +130,7 @@ void measure(Connection& connection, const Case& one, std::size_t orders) {
     std::mt19937_64 chance{7};
     const std::string sha1{scripts().place.sha1()};
     must(connection.command({"SCRIPT", "LOAD", scripts().place.text()}));
-    std::vector<std::string> batches;
+    std::vector<PackedOrders> batches;
     for (std::size_t made = 0; made < orders; made += one.batch) {
         batches.push_back(batch_of(one, chance));
     }
@@ -160,7 +160,8 @@ void measure(Connection& connection, const Case& one, std::size_t orders) {
                  moments.back(),
                  "1000000000",
                  "r",
-                 batches[i]}
+                 batches[i].heads,
+                 batches[i].rests}
             );
             words.back().insert(words.back().end(), names.begin(), names.end());
         }

@@ -21,6 +21,10 @@ std::optional<domain::StockFigures> StockDesk::stock(const domain::ItemId& item)
     return shards_[shard_of(item, shards_.size())].ledger->stock(item);
 }
 
+bool StockDesk::is_current(const domain::ItemId& item) const {
+    return shards_[shard_of(item, shards_.size())].ledger->figures_are_current();
+}
+
 std::vector<domain::StockFigures> StockDesk::all_stock() const {
     std::vector<domain::StockFigures> all;
     for (const Shard& shard : shards_)

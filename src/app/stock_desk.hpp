@@ -36,6 +36,8 @@ public:
     ///
     /// Thread   any; never waits
     [[nodiscard]] std::optional<domain::StockFigures> stock(const domain::ItemId& item) const;
+    /// False: they are the last known ones, since what decides about the item does not answer.
+    [[nodiscard]] bool is_current(const domain::ItemId& item) const;
     /// All items of all shards, sorted by item.
     [[nodiscard]] std::vector<domain::StockFigures> all_stock() const;
 

@@ -292,7 +292,8 @@ void get_stock(const Request& request, Response& response, App& app) {
     const auto figures = app.stock_desk.stock(*item);
     if (!figures) return answer_problem(request, problem(ProblemCode::item_not_found), response);
     response.content_type = json_content_type;
-    append_stock(response.body, *figures);
+    const bool current = app.stock_desk.is_current(*item);
+    append_stock(response.body, *figures, current ? Freshness::current : Freshness::last_known);
 }
 
 }  // namespace firstcome::http

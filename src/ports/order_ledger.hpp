@@ -96,6 +96,11 @@ public:
     ///
     /// Thread   any; never waits for the disk
     [[nodiscard]] virtual std::vector<domain::StockFigures> all_stock() const = 0;
+
+    /// False: what decides has not been heard of lately, and the figures are the last known ones.
+    ///
+    /// Thread   any; never waits
+    [[nodiscard]] virtual bool figures_are_current() const { return true; }
 };
 
 }  // namespace firstcome::ports

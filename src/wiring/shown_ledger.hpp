@@ -56,6 +56,10 @@ public:
         return all;
     }
 
+    [[nodiscard]] bool figures_are_current() const override {
+        return inner_.figures_are_current();
+    }
+
 private:
     void show(domain::StockFigures& figures) const {
         const domain::Units moved =

@@ -74,4 +74,8 @@ std::vector<domain::StockFigures> Ledger::all_stock() const {
     return inner_.all_stock();
 }
 
+bool Ledger::figures_are_current() const {
+    return inner_.figures_are_current();
+}
+
 }  // namespace firstcome::guarded

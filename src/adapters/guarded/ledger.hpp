@@ -34,6 +34,7 @@ public:
     [[nodiscard]] std::optional<domain::StockFigures> stock(const domain::ItemId& item
     ) const override;
     [[nodiscard]] std::vector<domain::StockFigures> all_stock() const override;
+    [[nodiscard]] bool figures_are_current() const override;
 
     /// The ledger inside has decided the batch at hand, and from now on waits for something else
     /// (PostgreSQL): what it took until now is what the breaker learns. Called inside `place`.

@@ -7,6 +7,7 @@
 #include "telemetry/log.hpp"
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 #include <utility>
 
@@ -23,8 +24,9 @@ using ports::LedgerError;
 
 namespace {
 
-constexpr std::size_t batch_max = 1024;        // Lua unpacks no more than some thousand values
-constexpr std::chrono::seconds look_every{1};  // whether the server kept its memory, by itself
+constexpr std::size_t batch_max = 1024;         // Lua unpacks no more than some thousand values
+constexpr std::chrono::seconds current_for{1};  // figures, without a word from the server
+constexpr std::chrono::seconds look_every{1};   // whether the server kept its memory, by itself
 
 domain::WallTime wall_time_of(std::int64_t milliseconds) {
     return domain::WallTime{std::chrono::milliseconds{milliseconds}};
@@ -106,6 +108,7 @@ std::expected<void, LedgerError> Ledger::place(
     });
     if (!reply) return std::unexpected(reply.error().error);
     base::failpoint("after_decide");
+    heard();
     promises_.clear();
     if (auto read = read_answer(asked, *reply, outcomes); !read) return read;
     const bool any_yes = std::ranges::any_of(outcomes, [](const Outcome& each) {
@@ -123,9 +126,10 @@ std::expected<void, LedgerError> Ledger::place(
 }
 
 Ledger::Asked Ledger::pack(std::span<const domain::OrderRequest> batch) {
-    Asked asked{.batch = batch, .ids = {}, .items = {}, .orders = {}};
+    Asked asked{.batch = batch, .ids = {}, .items = {}};
     asked.ids.reserve(batch.size());
-    asked.orders.reserve(batch.size() * 128);
+    asked.orders.heads.reserve(batch.size() * 40);
+    asked.orders.rests.reserve(batch.size() * 64);
     std::unordered_map<domain::ItemId, std::uint16_t> places;
     const domain::WallTime now = clock_.wall();
     for (const domain::OrderRequest& request : batch) {
@@ -147,7 +151,8 @@ ShardCalls::Arguments Ledger::place_arguments(const Asked& asked, const Life&) c
         std::to_string(moment),
         std::to_string(options_.outbox_entries_max),
         options_.level == Durability::redis ? "r" : "d",
-        asked.orders};
+        asked.orders.heads,
+        asked.orders.rests};
     for (const domain::ItemId& item : asked.items) arguments.emplace_back(item.text());
     return arguments;
 }
@@ -216,14 +221,20 @@ bool Ledger::publish(const Reply& figures, const Asked& asked, domain::WallTime 
     return true;
 }
 
+// WAIT asks about what this connection has written: from Redis 7.2 on, one that only found replays,
+// or was made after the script, would be told of nothing to wait for. Replicas get writes in order,
+// so a write of our own stands for all before it.
 std::expected<void, LedgerError> Ledger::wait_for_replicas() {
     const std::string count = std::to_string(options_.replicas_required);
     const std::string wait_ms = std::to_string(options_.replica_wait.count());
-    const auto reply = calls_.command({"WAIT", count, wait_ms}, options_.replica_wait * 2);
-    if (!reply) return std::unexpected(LedgerError::outcome_unknown);
-    if (reply->integer < static_cast<std::int64_t>(options_.replicas_required)) {
-        return std::unexpected(LedgerError::outcome_unknown);
-    }
+    const std::array<std::string_view, 3> write{"SET", calls_.keys().waited, count};
+    const std::array<std::string_view, 3> wait{"WAIT", count, wait_ms};
+    const std::array<Words, 2> commands{Words{write}, Words{wait}};
+    const auto replies = calls_.pipeline(commands, options_.replica_wait * 2);
+    const bool kept = replies && replies->front().says("OK") &&
+                      replies->back().is(Reply::Kind::integer) &&
+                      replies->back().integer >= std::int64_t{options_.replicas_required};
+    if (!kept) return std::unexpected(LedgerError::outcome_unknown);
     return {};
 }
 
@@ -303,9 +314,14 @@ std::expected<void, LedgerError> Ledger::refresh() {
         words.back().insert(words.back().end(), item_fields.begin(), item_fields.end());
     }
     for (const auto& each : words) commands.emplace_back(each);
-    if (auto read = refresh_waiting(); !read || commands.empty()) return read;
+    if (auto read = refresh_waiting(); !read) return read;
+    if (commands.empty()) {
+        heard();
+        return {};
+    }
     const auto replies = calls_.pipeline(commands);
     if (!replies) return std::unexpected(replies.error().error);
+    heard();
     const domain::WallTime now = clock_.wall();
     for (std::size_t i = 0; i < replies->size(); ++i) {
         const auto item = domain::ItemId::from(names->items[i].text);
@@ -313,6 +329,16 @@ std::expected<void, LedgerError> Ledger::refresh() {
         if (live) board_.publish(live->figures);
     }
     return {};
+}
+
+void Ledger::heard() {
+    heard_ns_.store(clock_.monotonic().time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+bool Ledger::figures_are_current() const {
+    const base::MonotonicTime heard{
+        std::chrono::nanoseconds{heard_ns_.load(std::memory_order_relaxed)}};
+    return clock_.monotonic() - heard <= current_for;
 }
 
 std::expected<void, LedgerError> Ledger::refresh_waiting() {

@@ -12,6 +12,7 @@
 #include "ports/stock_board.hpp"
 #include "ports/system_of_record.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -78,6 +79,9 @@ public:
         return board_.all_stock();
     }
 
+    /// Whether the server was heard of within the last second.
+    [[nodiscard]] bool figures_are_current() const override;
+
     /// Shows what other nodes sold and how much waits to be stored: reads all items of the shard.
     /// Call it a few times a second.
     ///
@@ -98,7 +102,7 @@ private:
         std::span<const domain::OrderRequest> batch;
         std::vector<domain::OrderId> ids;
         std::vector<domain::ItemId> items;
-        std::string orders;  // as place.lua takes them
+        PackedOrders orders{};
     };
 
     /// An outcome that is not certain before the relay has passed a moment.
@@ -116,6 +120,7 @@ private:
         const Asked& asked, std::size_t at, const Reply& answer, domain::WallTime now
     );
     [[nodiscard]] Result<void> refresh_waiting();
+    void heard();
     [[nodiscard]] bool publish(const Reply& figures, const Asked& asked, domain::WallTime now);
 
     [[nodiscard]] Result<void> wait_for_replicas();
@@ -145,7 +150,8 @@ private:
     ports::StockBoard board_;
     WaitingFigures waiting_;
     base::MonotonicTime look_at_{};
-    std::vector<Promise> promises_;  // of the batch at hand
+    std::atomic<std::int64_t> heard_ns_{0};  // monotonic: the server's last answer
+    std::vector<Promise> promises_;          // of the batch at hand
 
     // The shard's clock as last heard, and when by ours; only good in that epoch.
     Moment moment_ = 0;

@@ -6,20 +6,25 @@
 --
 -- KEYS[1]  fc:{sK}:epoch; every other name begins with ARGV[1], so it lies on the same server
 -- ARGV     1 prefix, 2 epoch, 3 now (ms; empty: the server's), 4 moment as the caller reckons it,
---          5 entries the outbox may hold, 6 level (one byte), 7 orders, 8... names of the items
--- orders   per order: place of its item in the list u16, where its user begins u16, length of the
---          event u16, the event as stored_order.hpp has it. Integers are little endian.
+--          5 entries the outbox may hold, 6 level (one byte), 7 heads, 8 rests, 9... names of the
+--          items. Heads and rests, and what is made of them, are as stored_order.hpp has them.
 -- moment   microseconds by the shard's own clock: rises with each accepting batch and never steps,
 --          whatever happens to wall clocks; it names the outbox's entries and ages the keys
 -- Reply    per order: its sequence, or the text of the rule that refused it with its figures, or
 --          {record} when its key was accepted before; the items sold from: their fields and their
 --          place in the list; now; moment
 -- Errors   EPOCH (another life), BACKLOG (too much waits to be stored), CORRUPT: nothing is written
+--
+-- What costs here is making strings, so there are few of them for an order: its key, and nothing
+-- more where all of the batch are accepted. What a key stands for is kept once for the whole batch.
 
 local call, pack, unpack_bytes, sub = redis.call, struct.pack, struct.unpack, string.sub
-local prefix, orders = ARGV[1], ARGV[7]
+local prefix, heads, rests, NAMES = ARGV[1], ARGV[7], ARGV[8], 8
 
-local shard = call('MGET', KEYS[1], prefix .. 'moment', prefix .. 'placed', prefix .. 'ttl')
+-- `seen` is only written. Whatever is written is read before: in a Cluster that moves the shard, a
+-- name that has gone ahead is found missing here and not between two writes.
+local shard = call('MGET', KEYS[1], prefix .. 'moment', prefix .. 'placed', prefix .. 'ttl',
+  prefix .. 'seen')
 if shard[1] ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
 local moment_before, placed = tonumber(shard[2] or ''), tonumber(shard[3] or '')
 local ttl = tonumber(shard[4] or '')
@@ -27,6 +32,7 @@ if not moment_before or not placed or not ttl then
   return redis.error_reply('CORRUPT moment, placed, ttl')
 end
 local moment = math.max(tonumber(ARGV[4]), moment_before)
+local accepting = math.max(moment, moment_before + 1)
 local now = tonumber(ARGV[3])
 if not now then
   local time = call('TIME')
@@ -35,8 +41,8 @@ end
 
 -- The items. What a sale knows as a number is one from here on; a missing window or limit is ''.
 local REMAINING, SOLD, SEQUENCE, OPENS, CLOSES, LIMIT, PLACE = 3, 4, 5, 6, 7, 8, 10
-local items = {}
-for i = 8, #ARGV do
+local items, limited = {}, false
+for i = NAMES + 1, #ARGV do
   local item = call('HMGET', prefix .. 'item:' .. ARGV[i], 'initial', 'restocked', 'remaining',
     'sold', 'orders', 'opens', 'closes', 'limit', 'movement')
   if item[1] or item[REMAINING] then
@@ -50,42 +56,70 @@ for i = 8, #ARGV do
     if item[1] + item[2] ~= item[REMAINING] + item[SOLD] or item[REMAINING] < 0 then
       return redis.error_reply('CORRUPT item ' .. ARGV[i])
     end
-    item[PLACE] = i - 7
-    items[i - 7] = item
+    item[PLACE] = i - NAMES
+    items[i - NAMES] = item
+    limited = limited or item[LIMIT] ~= ''
   end
 end
 
 -- What is asked, and which keys and users to look up.
-local NO_KEY = string.rep('\0', 16)
-local item_of, quantity_of, key_of, from, user_at, to = {}, {}, {}, {}, {}, {}
+local HEAD, NO_KEY = 40, string.rep('\0', 16)
+local count = #heads / HEAD
+local item_of, quantity_of, key_of, user_of = {}, {}, {}, {}
 local keys, users_of = {}, {}
-local count, at, size = 0, 1, #orders
-while at <= size do
-  count = count + 1
-  local place, user_offset, length, key, quantity = unpack_bytes('<I2I2I2c16I4', orders, at)
-  item_of[count], quantity_of[count] = place, quantity
-  from[count], user_at[count], to[count] = at + 6, at + 6 + user_offset, at + 5 + length
-  at = at + 6 + length
+local keyed, rest_at = 0, 1
+for i = 1, count do
+  local place, size, key, quantity = unpack_bytes('<I2I2c16I4', heads, (i - 1) * HEAD + 1)
+  item_of[i], quantity_of[i] = place, quantity
   if key ~= NO_KEY then
-    keys[#keys + 1] = key
-    key_of[count] = key
+    keyed = keyed + 1
+    keys[keyed], key_of[i] = key, key
   end
-  local item = items[place]
-  if item and item[LIMIT] ~= '' then
-    local users = users_of[place] or {}
-    users_of[place] = users
-    users[#users + 1] = unpack_bytes('Bc0', orders, user_at[count])
+  if limited then
+    if items[place] and items[place][LIMIT] ~= '' then
+      local users = users_of[place] or {}
+      users_of[place] = users
+      user_of[i] = unpack_bytes('Bc0', rests, rest_at)
+      users[#users + 1] = user_of[i]
+    end
+    rest_at = rest_at + size
   end
 end
 
+-- The record of a key, out of the batch that was accepted with it. The head it stands in is found
+-- by looking for its bytes: what only looks like a key does not begin where a head's key begins.
+local function record_of(batch, key)
+  local tail, of, _, at = unpack_bytes('<c17I2I2', batch)
+  local first = at + 8 * of
+  local found = string.find(batch, key, first, true)
+  while found and (found - first) % HEAD ~= 4 do
+    found = string.find(batch, key, found + 1, true)
+  end
+  if not found or found >= first + HEAD * of then return nil end
+  local nth = (found - first - 4) / HEAD
+  local place, name_at = unpack_bytes('<I2', batch, found - 4), first + HEAD * of
+  for _ = 2, place do name_at = name_at + 1 + string.byte(batch, name_at) end
+  return sub(batch, found + 16, found + 35)
+    .. sub(batch, name_at, name_at + string.byte(batch, name_at))
+    .. sub(batch, at + 8 * nth, at + 8 * nth + 7) .. tail
+end
+
+-- Per key the record, or the place in this very batch of the order that took it.
 local remembered = {}
-if #keys > 0 then
-  local slice = math.floor(moment / ttl)
+local slice = math.floor(accepting / ttl)
+if keyed > 0 then
   for age = 1, 0, -1 do
-    local found = call('HMGET', prefix .. 'keys:' .. slice - age, unpack(keys))
-    for i, record in ipairs(found) do
-      if record and moment - unpack_bytes('<I8', record, #record - 8) < ttl then
-        remembered[keys[i]] = record
+    local name = prefix .. 'keys:' .. slice - age
+    local batches = {}
+    for i, found in pairs(call('HMGET', name, unpack(keys))) do
+      if found and moment - unpack_bytes('<I8', found, math.max(#found - 8, 1)) < ttl then
+        local key = keys[i]
+        if #found == 8 then
+          batches[found] = batches[found] or call('HGET', name, found)
+          found = batches[found] and record_of(batches[found], key)
+          if not found then return redis.error_reply('CORRUPT batch of a key') end
+        end
+        remembered[key] = found
       end
     end
   end
@@ -94,19 +128,18 @@ end
 local bought = {}
 for place, users in pairs(users_of) do
   local units = {}
-  for i, held in ipairs(call('HMGET', prefix .. 'bought:' .. ARGV[7 + place], unpack(users))) do
+  for i, held in ipairs(call('HMGET', prefix .. 'bought:' .. ARGV[NAMES + place], unpack(users))) do
     local number = tonumber(held or '0')
-    if not number then return redis.error_reply('CORRUPT bought ' .. ARGV[7 + place]) end
+    if not number then return redis.error_reply('CORRUPT bought ' .. ARGV[NAMES + place]) end
     units[users[i]] = number
   end
   bought[place] = units
 end
 
 -- Decide: here only tables change.
-local accepting = math.max(moment, moment_before + 1)
 local tail = pack('<I8I8', now, accepting) .. ARGV[6]
-local answers, written, new_keys, touched = {}, {pack('<I8', placed) .. tail}, {}, {}
-local buyers, accepted = {}, 0
+local answers, touched, buyers = {}, {}, {}
+local accepted, sequences = {}, {}
 
 local function decide(i)
   local place, quantity = item_of[i], quantity_of[i]
@@ -115,16 +148,15 @@ local function decide(i)
   local opens, closes, limit, left = item[OPENS], item[CLOSES], item[LIMIT], item[REMAINING]
   if opens ~= '' and now < opens then return 'sale_not_open ' .. opens end
   if closes ~= '' and now >= closes then return 'sale_closed ' .. closes end
-  local user, held
+  local user, held = user_of[i], nil
   if limit ~= '' then
-    user = unpack_bytes('Bc0', orders, user_at[i])
     held = bought[place][user]
     if held + quantity > limit then return 'user_limit_exceeded ' .. limit .. ' ' .. held end
   end
   if left == 0 then return 'sold_out' end
   if left < quantity then return 'insufficient_stock ' .. left end
 
-  local sequence = item[SEQUENCE] + 1
+  local sequence, n = item[SEQUENCE] + 1, #accepted + 1
   item[REMAINING], item[SOLD], item[SEQUENCE] = left - quantity, item[SOLD] + quantity, sequence
   touched[place] = item
   if limit ~= '' then
@@ -132,46 +164,88 @@ local function decide(i)
     buyers[place] = buyers[place] or {}
     buyers[place][user] = held + quantity
   end
-  local line, n = pack('<I8', sequence), #written
-  written[n + 1], written[n + 2] = sub(orders, from[i], to[i]), line
-  accepted = accepted + 1
+  accepted[n], sequences[n] = i, sequence
   local key = key_of[i]
-  if key then
-    -- From quantity to item: what the first answer needs and its asker does not say again.
-    local record = sub(orders, from[i] + 16, user_at[i] - 1) .. line .. tail
-    remembered[key] = record
-    n = #new_keys
-    new_keys[n + 1], new_keys[n + 2] = key, record
-  end
+  if key then remembered[key] = i end
   return sequence
+end
+
+local function counted(name)
+  return string.char(#name) .. name
 end
 
 for i = 1, count do
   local key = key_of[i]
   local record = key and remembered[key]
+  if type(record) == 'number' then
+    local at = (record - 1) * HEAD
+    record = sub(heads, at + 21, at + HEAD) .. counted(ARGV[NAMES + item_of[record]])
+      .. pack('<I8', answers[record]) .. tail
+  end
   answers[i] = record and {record} or decide(i)
 end
 
+-- Heads and rests of the accepted alone: neighbours in one piece.
+local function take_accepted()
+  if #accepted == count then return heads, rests end
+  local head_pieces, rest_pieces = {}, {}
+  local n, at, first, first_at = 1, 1, nil, nil
+  for i = 1, count + 1 do
+    local taken = accepted[n] == i
+    if taken and not first then first, first_at = i, at end
+    if first and not taken then
+      head_pieces[#head_pieces + 1] = sub(heads, (first - 1) * HEAD + 1, (i - 1) * HEAD)
+      rest_pieces[#rest_pieces + 1] = sub(rests, first_at, at - 1)
+      first = nil
+    end
+    if taken then n = n + 1 end
+    if i <= count then at = at + unpack_bytes('<I2', heads, (i - 1) * HEAD + 3) end
+  end
+  return table.concat(head_pieces), table.concat(rest_pieces)
+end
+
 -- Write.
-if accepted > 0 then
+if #accepted > 0 then
   if call('XLEN', prefix .. 'outbox') >= tonumber(ARGV[5]) then
     return redis.error_reply('BACKLOG is full')
   end
   moment = accepting
-  call('XADD', prefix .. 'outbox', string.format('%.0f-0', moment), 'o', table.concat(written))
+end
+-- Whole slices go when no key in them can live. They have no EXPIRE: the server's clock may step.
+for old = math.floor(moment_before / ttl) - 1, math.floor(moment / ttl) - 2 do
+  call('UNLINK', prefix .. 'keys:' .. old)
+end
+if #accepted > 0 then
+  local its_heads, its_rests = take_accepted()
+  local names = {}
+  for i = NAMES + 1, #ARGV do names[i - NAMES] = counted(ARGV[i]) end
+  local batch = tail .. pack('<I2I2' .. string.rep('I8', #accepted), #accepted, #names,
+    unpack(sequences)) .. its_heads .. table.concat(names)
+  call('XADD', prefix .. 'outbox', string.format('%.0f-0', moment), 'o',
+    pack('<I8', placed) .. batch .. its_rests)
+  local stamp, fields = pack('<I8', moment), {}
+  for _, i in ipairs(accepted) do
+    local key = key_of[i]
+    if key then
+      local field = #fields
+      fields[field + 1], fields[field + 2] = key, stamp
+    end
+  end
+  if #fields > 0 then
+    local field = #fields
+    fields[field + 1], fields[field + 2] = stamp, batch
+    call('HSET', prefix .. 'keys:' .. slice, unpack(fields))
+  end
 end
 -- Without an accept only now and then: whoever is new here reckons from it.
-if accepted > 0 or moment - moment_before >= 1000000 then
-  call('MSET', prefix .. 'moment', moment, prefix .. 'placed', placed + accepted, prefix .. 'seen',
+if #accepted > 0 or moment - moment_before >= 1000000 then
+  call('MSET', prefix .. 'moment', moment, prefix .. 'placed', placed + #accepted, prefix .. 'seen',
     now)
-end
-if #new_keys > 0 then
-  call('HSET', prefix .. 'keys:' .. math.floor(moment / ttl), unpack(new_keys))
 end
 local figures = {}
 for place, item in pairs(touched) do
   figures[#figures + 1] = item
-  call('HSET', prefix .. 'item:' .. ARGV[7 + place], 'remaining', item[REMAINING],
+  call('HSET', prefix .. 'item:' .. ARGV[NAMES + place], 'remaining', item[REMAINING],
     'sold', item[SOLD], 'orders', item[SEQUENCE])
 end
 for place, units in pairs(buyers) do
@@ -180,10 +254,6 @@ for place, units in pairs(buyers) do
     fields[#fields + 1] = user
     fields[#fields + 1] = held
   end
-  call('HSET', prefix .. 'bought:' .. ARGV[7 + place], unpack(fields))
-end
--- Whole slices go when no key in them can live. They have no EXPIRE: the server's clock may step.
-for old = math.floor(moment_before / ttl) - 1, math.floor(moment / ttl) - 2 do
-  call('UNLINK', prefix .. 'keys:' .. old)
+  call('HSET', prefix .. 'bought:' .. ARGV[NAMES + place], unpack(fields))
 end
 return {answers, figures, now, moment}

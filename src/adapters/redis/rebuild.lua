@@ -62,8 +62,9 @@ elseif step == 'keys' then
   for i = 6, #ARGV, 3 do
     local known = false
     for age = 0, 1 do
-      local record = call('HGET', prefix .. 'keys:' .. slice - age, ARGV[i])
-      known = known or record and moment - struct.unpack('<I8', record, #record - 8) < ttl
+      local found = call('HGET', prefix .. 'keys:' .. slice - age, ARGV[i])
+      known = known
+        or found and moment - struct.unpack('<I8', found, math.max(#found - 8, 1)) < ttl
     end
     if not known then
       local its_slice = math.floor(tonumber(ARGV[i + 1]) / ttl)

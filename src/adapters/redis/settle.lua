@@ -20,16 +20,28 @@ end
 local slices = {prefix .. 'keys:' .. math.floor(moment / ttl),
   prefix .. 'keys:' .. math.floor(moment / ttl) - 1}
 local levels = {}
+
+-- A key stands for the batch it was accepted in, whose level is one for all of it, or for a record
+-- of its own: where that is kept, when it was accepted, and at which byte its level stands.
+local function kept_of(slice, key)
+  local found = call('HGET', slice, key)
+  if not found then return nil end
+  if #found == 8 then
+    return found, struct.unpack('<I8', found), call('HGET', slice, found), 17
+  end
+  return key, struct.unpack('<I8', found, #found - 8), found, #found
+end
+
 for i = 4, #ARGV do
   local level = false
   for _, slice in ipairs(slices) do
-    local record = not level and call('HGET', slice, ARGV[i])
-    if record then
-      level = string.sub(record, -1)
-      if ARGV[3] == 'declare' and level == 'd'
-        and struct.unpack('<I8', record, #record - 8) > relayed then
+    local field, accepted, kept, at
+    if not level then field, accepted, kept, at = kept_of(slice, ARGV[i]) end
+    if kept then
+      level = string.sub(kept, at, at)
+      if ARGV[3] == 'declare' and level == 'd' and accepted > relayed then
         level = 'r'
-        call('HSET', slice, ARGV[i], string.sub(record, 1, -2) .. level)
+        call('HSET', slice, field, string.sub(kept, 1, at - 1) .. level .. string.sub(kept, at + 1))
       end
     end
   end

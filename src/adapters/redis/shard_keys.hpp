@@ -28,6 +28,7 @@ struct ShardKeys {
     std::string placed = prefix + "placed";        ///< orders accepted since Redis was empty
     std::string seen = prefix + "seen";            ///< wall time of `moment`, milliseconds
     std::string ttl = prefix + "ttl";              ///< lifetime of keys, microseconds
+    std::string waited = prefix + "waited";        ///< written before a WAIT, never read
     std::string outbox = prefix + "outbox";        ///< stream, see stored_order.hpp
     std::string relayed = prefix + "relayed";      ///< moment of the last entry that is stored
     std::string items = prefix + "items";          ///< set of the shard's items

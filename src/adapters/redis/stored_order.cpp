@@ -122,51 +122,55 @@ domain::TraceContext read_trace(Pieces& pieces) {
     return trace;
 }
 
-domain::Event read_event(Pieces& pieces, const domain::Order& common) {
-    domain::Event event;
-    event.order = common;
-    domain::Order& order = event.order;
+/// What all orders of a batch have in common.
+struct Tail {
+    domain::WallTime accepted_at;
+    Moment moment = 0;
+    char level = level_redis;
+};
+
+Tail read_tail(Pieces& pieces) {
+    Tail tail;
+    tail.accepted_at = wall_time_of(pieces.number<std::uint64_t>());
+    tail.moment = pieces.number<std::uint64_t>();
+    tail.level = pieces.level();
+    return tail;
+}
+
+/// A head; the place of its item, which is known later.
+std::uint16_t read_head(Pieces& pieces, domain::Event& event) {
+    const auto item_place = pieces.number<std::uint16_t>();
+    (void)pieces.number<std::uint16_t>();
     const domain::KeyHash key{
         .high = pieces.number<std::uint64_t>(), .low = pieces.number<std::uint64_t>()};
     if (key != domain::KeyHash{}) event.key = key;
-    order.quantity = pieces.number<std::int32_t>();
-    order.id = pieces.order_id();
-    order.item = pieces.id<domain::ItemId>();
-    order.user = pieces.id<domain::UserId>();
-    event.trace = read_trace(pieces);
-    order.sequence = pieces.number<std::uint64_t>();
-    event.id = order.id;
-    event.occurred_at = order.accepted_at;
-    return event;
+    event.order.quantity = pieces.number<std::int32_t>();
+    event.order.id = pieces.order_id();
+    event.id = event.order.id;
+    return item_place;
 }
 
 }  // namespace
 
 void pack_order(
-    std::string& out,
+    PackedOrders& out,
     std::uint16_t item_place,
     const domain::OrderRequest& request,
     const domain::OrderId& id
 ) {
     FC_ASSERT(request.quantity > 0);
     FC_ASSERT(!request.key || *request.key != domain::KeyHash{});
-    const std::size_t head = out.size();
-    put(out, item_place);
-    put(out, std::uint32_t{0});
-    const std::size_t event = out.size();
+    const std::size_t rest = out.rests.size();
+    put_text(out.rests, request.user.text());
+    put_trace(out.rests, request.trace);
     const domain::KeyHash key = request.key.value_or(domain::KeyHash{});
-    put(out, key.high);
-    put(out, key.low);
-    put(out, request.quantity);
-    put(out, id.high);
-    put(out, id.low);
-    put_text(out, request.item.text());
-    const auto user_offset = static_cast<std::uint16_t>(out.size() - event);
-    put_text(out, request.user.text());
-    put_trace(out, request.trace);
-    const auto length = static_cast<std::uint16_t>(out.size() - event);
-    std::memcpy(out.data() + head + 2, &user_offset, sizeof user_offset);
-    std::memcpy(out.data() + head + 4, &length, sizeof length);
+    put(out.heads, item_place);
+    put(out.heads, static_cast<std::uint16_t>(out.rests.size() - rest));
+    put(out.heads, key.high);
+    put(out.heads, key.low);
+    put(out.heads, request.quantity);
+    put(out.heads, id.high);
+    put(out.heads, id.low);
 }
 
 std::string bytes_of(const domain::KeyHash& key) {
@@ -191,11 +195,11 @@ std::optional<RememberedOrder> read_record(std::string_view record, const domain
     read.order.id = pieces.order_id();
     read.order.item = pieces.id<domain::ItemId>();
     read.order.sequence = pieces.number<std::uint64_t>();
-    read.order.accepted_at = wall_time_of(pieces.number<std::uint64_t>());
-    read.moment = pieces.number<std::uint64_t>();
-    const char level = pieces.level();
-    read.order.durability = durability_of(level);
-    read.stored = level == level_stored;
+    const Tail tail = read_tail(pieces);
+    read.order.accepted_at = tail.accepted_at;
+    read.moment = tail.moment;
+    read.order.durability = durability_of(tail.level);
+    read.stored = tail.level == level_stored;
     if (pieces.damaged() || !pieces.at_end()) return std::nullopt;
     return read;
 }
@@ -217,18 +221,30 @@ std::string record_of(const RememberedOrder& remembered) {
 std::optional<OutboxEntry> read_entry(std::string_view bytes) {
     Pieces pieces{bytes};
     OutboxEntry entry;
-    domain::Order common;
     entry.placed_before = pieces.number<std::uint64_t>();
-    common.accepted_at = wall_time_of(pieces.number<std::uint64_t>());
-    entry.accepted_at = common.accepted_at;
-    entry.moment = pieces.number<std::uint64_t>();
-    common.durability = durability_of(pieces.level());
-    while (!pieces.damaged() && !pieces.at_end()) {
-        entry.events.push_back(read_event(pieces, common));
-        entry.events.back().position =
-            std::to_string(entry.moment) + ':' + std::to_string(entry.events.size());
+    const Tail tail = read_tail(pieces);
+    entry.accepted_at = tail.accepted_at;
+    entry.moment = tail.moment;
+    const auto orders = pieces.number<std::uint16_t>();
+    std::vector<domain::ItemId> items(pieces.number<std::uint16_t>());
+    if (pieces.damaged() || orders == 0) return std::nullopt;
+
+    entry.events.resize(orders);
+    std::vector<std::uint16_t> item_places(orders);
+    for (auto& event : entry.events) event.order.sequence = pieces.number<std::uint64_t>();
+    for (std::size_t i = 0; i < orders; ++i) item_places[i] = read_head(pieces, entry.events[i]);
+    for (domain::ItemId& item : items) item = pieces.id<domain::ItemId>();
+    for (std::size_t i = 0; i < orders; ++i) {
+        domain::Event& event = entry.events[i];
+        if (item_places[i] < 1 || item_places[i] > items.size()) return std::nullopt;
+        event.order.item = items[item_places[i] - 1U];
+        event.order.user = pieces.id<domain::UserId>();
+        event.order.accepted_at = event.occurred_at = tail.accepted_at;
+        event.order.durability = durability_of(tail.level);
+        event.trace = read_trace(pieces);
+        event.position = std::to_string(tail.moment) + ':' + std::to_string(i + 1);
     }
-    if (pieces.damaged() || entry.events.empty()) return std::nullopt;
+    if (pieces.damaged() || !pieces.at_end()) return std::nullopt;
     return entry;
 }
 

@@ -17,26 +17,37 @@ namespace firstcome::redis {
 
 // Integers are little endian; texts have their length before them (u8).
 //
-// event    key 16 (zeros: none), quantity u32, id 16, item, user, trace: u8 0 (none), 1 or 3
-//          (sampled), and unless 0 trace id 16 and span 8
+// head     of an order: place of its item in a list (u16, from 1), size of its rest u16, key 16
+//          (zeros: none), quantity u32, id 16: always 40 bytes
+// rest     user, trace: u8 0 (none), 1 or 3 (sampled), and unless 0 trace id 16 and span 8
 // tail     accepted at u64 (ms), moment u64, level u8: `r`, `d`, or `s` for a `d` put back under
-// its
-//          key by a rebuild
-// record   under a key: quantity, id and item of its event, sequence u64, tail
-// entry    of the outbox: orders placed before it u64, tail, per order: event, sequence u64
+//          its key by a rebuild
+// batch    the accepted orders of one call: tail, orders u16, items u16, per order its sequence
+//          u64, their heads, the items
+// entry    of the outbox: orders placed before it u64, batch, the orders' rests
+// record   of one order: quantity, id, item, sequence u64, tail
+//
+// A key's field holds the moment of its batch (u64), which is the name of the field that holds the
+// batch; or a record, put back by a rebuild.
 
 /// Microseconds by the shard's own clock: names entries and ages keys, see place.lua.
 using Moment = std::uint64_t;
 
-/// One order as place.lua takes it; `item_place` counts from 1.
+/// Orders as place.lua takes them.
+struct PackedOrders {
+    std::string heads;
+    std::string rests;
+};
+
+/// Adds one; `item_place` counts from 1.
 void pack_order(
-    std::string& out,
+    PackedOrders& out,
     std::uint16_t item_place,
     const domain::OrderRequest& request,
     const domain::OrderId& id
 );
 
-/// 16 bytes, as a hash field and in `event`.
+/// 16 bytes, as a hash field and in a head.
 [[nodiscard]] std::string bytes_of(const domain::KeyHash& key);
 [[nodiscard]] std::string bytes_of(const domain::OrderId& id);
 

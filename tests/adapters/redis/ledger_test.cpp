@@ -61,6 +61,89 @@ TEST_F(RedisLedger, ARepeatOnAnotherNodeIsTheSameAnswer) {
     EXPECT_EQ(left(), "9");
 }
 
+void expect_same(const domain::Order& a, const domain::Order& b) {
+    EXPECT_EQ(a.id, b.id);
+    EXPECT_EQ(a.user, b.user);
+    EXPECT_EQ(a.item, b.item);
+    EXPECT_EQ(a.quantity, b.quantity);
+    EXPECT_EQ(a.sequence, b.sequence);
+    EXPECT_EQ(a.accepted_at, b.accepted_at);
+}
+
+// Keys of a batch stand for the batch: each must find itself in it, whatever lies between.
+TEST_F(RedisLedger, ABatchOfManyKindsAnswersEachRepeatAsItself) {
+    const auto first = open();
+    EXPECT_EQ(Shop::change(first->ledger, test::stock_set("hat", 10)), "ok");
+    const std::vector<test::Wish> wishes{
+        {.user = "ann", .item = "shoe", .key = "1"},
+        {.user = "bob", .item = "hat"},
+        {.user = "cat", .item = "hat", .quantity = 2, .key = "2"},
+        {.user = "ann", .item = "shoe", .key = "1"},
+        {.user = "dan", .item = "shoe", .quantity = 99, .key = "3"},
+        {.user = "eve", .item = "none", .key = "4"},
+        {.user = "fay", .item = "shoe", .quantity = 3, .key = "5"},
+        {.user = "gus", .item = "hat", .quantity = 4, .key = "6"},
+    };
+    std::vector<domain::OrderRequest> batch;
+    for (const test::Wish& wish : wishes) batch.push_back(shop.request(wish));
+    std::vector<domain::Outcome> outcomes(batch.size());
+    ASSERT_TRUE(first->ledger.place(batch, outcomes).has_value());
+    std::vector<std::string> said;
+    for (const domain::Outcome& outcome : outcomes) said.push_back(test::spoken(outcome));
+    const std::vector<std::string> expected{
+        "accepted 1",
+        "accepted 1",
+        "accepted 2",
+        "replayed 1",
+        "insufficient_stock",
+        "item_not_found",
+        "accepted 2",
+        "accepted 3"};
+    EXPECT_EQ(said, expected);
+
+    const auto second = shop.node({.number = 2});
+    for (const std::size_t at : {0U, 2U, 6U, 7U}) {
+        const domain::Order& order = std::get<Accepted>(outcomes[at]).order;
+        expect_same(order_of(*second, wishes[at]), order);
+    }
+    expect_same(std::get<Accepted>(outcomes[3]).order, std::get<Accepted>(outcomes[0]).order);
+    EXPECT_EQ(
+        shop.place(second->ledger, {.user = "gus", .item = "hat", .quantity = 1, .key = "6"}),
+        "idempotency_key_reused"
+    );
+    EXPECT_TRUE(second->rebuild.run().has_value());
+    EXPECT_TRUE(second->drain());
+    for (const std::size_t at : {0U, 1U, 2U, 6U, 7U}) {
+        const domain::Order& order = std::get<Accepted>(outcomes[at]).order;
+        const auto stored = shop.truth.find(order.id).value();
+        ASSERT_TRUE(stored.has_value()) << at;
+        expect_same(*stored, order);
+    }
+    EXPECT_EQ(order_of(*first, wishes[6]).id, std::get<Accepted>(outcomes[6]).order.id);
+}
+
+TEST_F(RedisLedger, FiguresAreLastKnownOnesWhileTheServerIsNotHeardOf) {
+    const auto node = open();
+    EXPECT_TRUE(node->ledger.refresh().has_value());
+    EXPECT_TRUE(node->ledger.figures_are_current());
+    shop.clock.pass(2s);
+    EXPECT_FALSE(node->ledger.figures_are_current());
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 1");
+    EXPECT_TRUE(node->ledger.figures_are_current());
+}
+
+TEST_F(RedisLedger, AServerThatMayThrowOrdersAwaySellsNothing) {
+    const auto node = open();
+    shop.cli({"CONFIG", "SET", "maxmemory-policy", "allkeys-lru"});
+    (void)node->ledger.refresh();
+    EXPECT_EQ(shop.place(node->ledger, {}), "unavailable");
+    const auto another = shop.node({.number = 2});
+    EXPECT_EQ(shop.place(another->ledger, {}), "unavailable");
+    shop.cli({"CONFIG", "SET", "maxmemory-policy", "noeviction"});
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 1");
+    EXPECT_EQ(shop.place(another->ledger, {}), "accepted 2");
+}
+
 TEST_F(RedisLedger, ShowsWhatAnotherNodeSoldWhenRefreshed) {
     const auto first = open();
     const auto second = shop.node({.number = 2});

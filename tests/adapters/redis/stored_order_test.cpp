@@ -50,17 +50,60 @@ TEST(StoredOrder, ARecordCutShortOrTooLongIsDamaged) {
     EXPECT_FALSE(read_record(no_level, test::user("ann")).has_value());
 }
 
-TEST(StoredOrder, AnEntryCutShortIsDamaged) {
-    std::string packed;
+/// As place.lua puts it together.
+std::string entry_of(const PackedOrders& orders, char size, std::string_view items) {
+    std::string sequences;
+    for (char i = 0; i < size; ++i) sequences += std::string(7, '\0') + std::string(1, '\1');
+    const std::string count{size, '\0', '\1', '\0'};
+    return std::string(24, '\1') + "r" + count + sequences + orders.heads + std::string(items) +
+           orders.rests;
+}
+
+TEST(StoredOrder, AnEntryHasEachOrderWhole) {
+    PackedOrders packed;
+    domain::OrderRequest ann = test::request({}, base::KeyedHash{{}});
+    ann.user = test::user("ann");
+    ann.quantity = 3;
+    ann.key = domain::KeyHash{.high = 5, .low = 6};
+    ann.trace = {.trace_high = 7, .trace_low = 8, .span = 9, .sampled = true};
+    domain::OrderRequest bob = ann;
+    bob.user = test::user("bob");
+    bob.key.reset();
+    bob.trace = {};
+    pack_order(packed, 1, ann, {.high = 1, .low = 2});
+    pack_order(packed, 1, bob, {.high = 1, .low = 3});
+    const auto entry = read_entry(entry_of(packed, 2, "\4shoe"));
+    ASSERT_TRUE(entry.has_value());
+    ASSERT_EQ(entry->events.size(), 2U);
+    const domain::Event& first = entry->events[0];
+    EXPECT_EQ(first.order.user, ann.user);
+    EXPECT_EQ(first.order.item, test::item("shoe"));
+    EXPECT_EQ(first.order.quantity, 3);
+    EXPECT_EQ(first.key, ann.key);
+    EXPECT_EQ(first.trace.span, 9U);
+    EXPECT_TRUE(first.trace.sampled);
+    const domain::Event& second = entry->events[1];
+    EXPECT_EQ(second.order.user, bob.user);
+    EXPECT_EQ(second.order.id.low, 3U);
+    EXPECT_EQ(second.key, std::nullopt);
+    EXPECT_EQ(second.trace.trace_low, 0U);
+}
+
+TEST(StoredOrder, AnEntryCutShortOrTooLongIsDamaged) {
+    PackedOrders packed;
     pack_order(packed, 1, test::request({}, base::KeyedHash{{}}), {.high = 1, .low = 2});
-    constexpr std::size_t head = 6;  // what place.lua reads and does not keep
-    const std::string entry =
-        std::string(24, '\1') + "r" + packed.substr(head) + std::string(8, '\1');
+    const std::string entry = entry_of(packed, 1, "\4shoe");
     ASSERT_TRUE(read_entry(entry).has_value());
-    EXPECT_EQ(read_entry(entry)->events.size(), 1U);
     for (std::size_t size = 0; size < entry.size(); ++size) {
         EXPECT_FALSE(read_entry(entry.substr(0, size)).has_value()) << size;
     }
+    EXPECT_FALSE(read_entry(entry + "x").has_value());
+}
+
+TEST(StoredOrder, AnEntryWhoseOrderNamesNoItemIsDamaged) {
+    PackedOrders packed;
+    pack_order(packed, 2, test::request({}, base::KeyedHash{{}}), {.high = 1, .low = 2});
+    EXPECT_FALSE(read_entry(entry_of(packed, 1, "\4shoe")).has_value());
 }
 
 }  // namespace
