@@ -56,9 +56,7 @@ public:
         return all;
     }
 
-    [[nodiscard]] bool figures_are_current() const override {
-        return inner_.figures_are_current();
-    }
+    [[nodiscard]] bool figures_are_current() const override { return inner_.figures_are_current(); }
 
 private:
     void show(domain::StockFigures& figures) const {
