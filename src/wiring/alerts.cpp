@@ -43,12 +43,13 @@ telemetry::AlertLimits limits_of(const config::Config::Alerts& alerts) {
     return limits;
 }
 
-/// An item's alerts are told by the leader of its lane, the sale's by the leader of the first one.
+/// What every node finds is told by one: an item's alerts by the leader of its lane, others by the
+/// leader of the first one. While nobody knows who leads, each tells: twice is better than never.
 bool is_ours(const ports::Alert& alert, const Backend& backend, std::size_t lanes) {
-    if (is_of_node(alert.kind)) return true;
-    if (subject_label(alert.kind) != "item") return backend.leads(0);
+    if (!found_by_all(alert.kind)) return true;
+    if (subject_label(alert.kind) != "item") return !backend.follows(0);
     const auto item = domain::ItemId::from(alert.subject);
-    return !item || backend.leads(app::shard_of(*item, lanes));
+    return !item || !backend.follows(app::shard_of(*item, lanes));
 }
 
 bool is_fault(std::string_view outcome) {

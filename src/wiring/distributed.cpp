@@ -83,7 +83,7 @@ public:
         return std::make_unique<redis::LimitShare>(redis_, clock_, entropy_);
     }
 
-    [[nodiscard]] bool leads(unsigned lane) const override { return shards_[lane]->leading(); }
+    [[nodiscard]] bool follows(unsigned lane) const override { return shards_[lane]->following(); }
 
     [[nodiscard]] Result<std::unique_ptr<ports::AuditLog>> open_audit() override {
         return std::make_unique<postgres::AuditLog>(postgres_options(config_, "audit"));
