@@ -339,7 +339,8 @@ constexpr Field table[] = {
      .min = 100,
      .max = 1 * minutes},
     {FC_FIELD(postgres.statement_timeout),
-     .doc = "How long one statement may take.",
+     .doc = "How long one statement may take. Orders wait in line behind a stock change, so one of "
+            "its statements is given 2s at most.",
      .min = 100,
      .max = 5 * minutes},
     {FC_FIELD(postgres.slow),
