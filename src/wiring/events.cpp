@@ -145,7 +145,7 @@ std::uint64_t Events::drain(base::MonotonicTime deadline) {
 void Events::add_to(ports::Backlog& backlog, std::span<const app::Relay* const> relays) const {
     if (relay_)
         backlog.waiting.push_back({.stage = webhook_stage, .lane = 0, .depth = relay_->depth()});
-    if (const auto totals = desk_ ? desk_->totals() : std::nullopt) {
+    if (const auto totals = desk_ ? desk_->totals() : nullptr) {
         backlog.retrying = totals->retrying;
         backlog.dead = totals->dead;
         backlog.by_cause = totals->by_cause;
