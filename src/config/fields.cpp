@@ -432,6 +432,8 @@ constexpr Field table[] = {
      .doc = "Header fields of each request to the collector, as name=value,name=value; a value "
             "may be percent-encoded.",
      .secret = true},
+    {FC_FIELD(tracing.ca_file),
+     .doc = "PEM file with the authorities that vouch for the collector. Empty: the system's."},
     {FC_FIELD(tracing.timeout),
      .doc = "Of one request to the collector, with its connect.",
      .min = 10,
