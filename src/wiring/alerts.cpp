@@ -58,15 +58,15 @@ bool is_fault(std::string_view outcome) {
     });
 }
 
-// A business no is an answer; failed is what a fault of ours or of a store kept from one, and what
-// was shed.
+// A business no is an answer; failed is what a fault of ours or of a store kept from one, what was
+// shed, and what nobody decided in time. Of the last, one that is decided after all is counted as
+// asked for twice: a lane that stands still must be seen before it moves again.
 telemetry::AlertFigures figures_of(const AlertParts& parts) {
     telemetry::AlertFigures figures;
     figures.at = parts.clock.monotonic();
     figures.items = parts.stock_desk.all_stock();
-    const std::uint64_t shed = parts.place_order.shed_count();
-    figures.orders = shed;
-    figures.orders_failed = shed;
+    figures.orders_failed = parts.place_order.shed_count() + parts.reply_timeouts();
+    figures.orders = figures.orders_failed;
     for (const auto& each : parts.metrics.outcomes()) {
         figures.orders += each.count;
         if (is_fault(each.outcome)) figures.orders_failed += each.count;
