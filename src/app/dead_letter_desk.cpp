@@ -183,10 +183,11 @@ void DeadLetterDesk::forget_settled() {
 }
 
 void DeadLetterDesk::read_totals() {
-    auto totals = parts_.dead_letters.totals();
-    if (!totals) return void(fault(totals.error()));
+    auto read = parts_.dead_letters.totals();
+    if (!read) return void(fault(read.error()));
+    auto totals = std::make_shared<const ports::DeadLetterTotals>(*std::move(read));
     const std::lock_guard lock{totals_mutex_};
-    totals_ = *std::move(totals);
+    totals_.swap(totals);
 }
 
 bool DeadLetterDesk::ask(std::move_only_function<void(ports::DeadLetters&)> work) {
@@ -246,7 +247,7 @@ void DeadLetterDesk::stop() {
     }
 }
 
-std::optional<ports::DeadLetterTotals> DeadLetterDesk::totals() const {
+std::shared_ptr<const ports::DeadLetterTotals> DeadLetterDesk::totals() const {
     const std::lock_guard lock{totals_mutex_};
     return totals_;
 }

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -119,10 +120,10 @@ public:
         std::move_only_function<void(Result<ports::DeadLetter>)> done
     );
 
-    /// As of the last tick that could ask; nothing: none could yet.
+    /// As of the last tick that could ask; null: none could yet.
     ///
     /// Thread   any; never waits for the store
-    [[nodiscard]] std::optional<ports::DeadLetterTotals> totals() const;
+    [[nodiscard]] std::shared_ptr<const ports::DeadLetterTotals> totals() const;
 
     /// Entries since the start, for `firstcome_dlq_events_total{action,cause}`.
     ///
@@ -182,8 +183,8 @@ private:
     std::array<std::array<std::atomic<std::uint64_t>, ports::causes.size()>, desk_actions.size()>
         counts_{};
     std::atomic<std::uint64_t> faults_{0};
-    mutable std::mutex totals_mutex_;  // held for a copy only
-    std::optional<ports::DeadLetterTotals> totals_;
+    mutable std::mutex totals_mutex_;  // held for a copy of the pointer only
+    std::shared_ptr<const ports::DeadLetterTotals> totals_;
 };
 
 }  // namespace firstcome::app

@@ -85,10 +85,11 @@ void OrderLane::beat(bool busy) {
 void OrderLane::run() {
     std::vector<Job> batch;
     while (queue_.pop_batch(batch, options_.batch_size_max)) {
-        beat(true);
         // Work for the lane alone stands between orders; it splits the batch where it was pushed.
         auto from = batch.begin();
         while (from != batch.end()) {
+            // Each may wait for a store until its deadline: many that do are slow, not stuck.
+            beat(true);
             if (from->work) {
                 from->work(ledger_);
                 ++from;

@@ -74,6 +74,13 @@ public:
         return role_.load(std::memory_order_relaxed) == Role::leads;
     }
 
+    /// Whether another node is known to have the lead. Neither this nor `leading`: nobody can say.
+    ///
+    /// Thread   any
+    [[nodiscard]] bool following() const {
+        return role_.load(std::memory_order_relaxed) == Role::follows;
+    }
+
 private:
     enum class Role : std::uint8_t {
         unknown,  // not asked yet, or the truth could not be asked, or the lead was lost

@@ -200,6 +200,7 @@ struct Config {
         TracingExporter exporter = TracingExporter::none;
         std::string endpoint;
         std::string headers;
+        std::string ca_file;
         milliseconds timeout{10'000};
         TracingSampler sampler = TracingSampler::parentbased_traceidratio;
         double sample_percent = 100;

@@ -339,7 +339,8 @@ constexpr Field table[] = {
      .min = 100,
      .max = 1 * minutes},
     {FC_FIELD(postgres.statement_timeout),
-     .doc = "How long one statement may take.",
+     .doc = "How long one statement may take. Orders wait in line behind a stock change, so one of "
+            "its statements is given 2s at most.",
      .min = 100,
      .max = 5 * minutes},
     {FC_FIELD(postgres.slow),
@@ -431,6 +432,8 @@ constexpr Field table[] = {
      .doc = "Header fields of each request to the collector, as name=value,name=value; a value "
             "may be percent-encoded.",
      .secret = true},
+    {FC_FIELD(tracing.ca_file),
+     .doc = "PEM file with the authorities that vouch for the collector. Empty: the system's."},
     {FC_FIELD(tracing.timeout),
      .doc = "Of one request to the collector, with its connect.",
      .min = 10,

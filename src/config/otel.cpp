@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -47,6 +48,8 @@ public:
     void refuse(std::string_view variable, std::string_view why) {
         out.not_followed.push_back(fmt::format("{} is not followed: {}.", variable, why));
     }
+
+    [[nodiscard]] const Variables& variables() const { return variables_; }
 
     OtelSettings out;
 
@@ -97,6 +100,7 @@ void read_otlp(Reading& reading) {
         );
     }
     reading.copy(reading.otlp("HEADERS"), "tracing.headers");
+    reading.copy(reading.otlp("CERTIFICATE"), "tracing.ca_file");
     reading.copy(reading.otlp("TIMEOUT"), "tracing.timeout", "ms");
     const std::string protocol = reading.otlp("PROTOCOL");
     if (const auto* value = reading.find(protocol); value && *value != "http/protobuf") {
@@ -130,6 +134,63 @@ void read_sampler(Reading& reading) {
     }
 }
 
+constexpr std::string_view no_option = "there is no option for it";
+
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, name) != names.end();
+}
+
+/// Cuts `start` off, if the name begins so.
+bool cut(std::string_view& name, std::string_view start) {
+    if (!name.starts_with(start)) return false;
+    name.remove_prefix(start.size());
+    return true;
+}
+
+/// Why OTEL_EXPORTER_OTLP_<what> changes nothing; empty: it does, or is about another signal.
+std::string_view why_not_otlp(std::string_view what, std::string_view value) {
+    for (const std::string_view signal : {"METRICS_", "LOGS_", "PROFILES_"}) {
+        if (what.starts_with(signal)) return {};
+    }
+    cut(what, "TRACES_");
+    if (is_one_of(what, {"ENDPOINT", "HEADERS", "TIMEOUT", "PROTOCOL", "CERTIFICATE"})) return {};
+    if (what == "COMPRESSION") return value == "none" ? "" : "spans are sent as they are";
+    if (what == "INSECURE") return "whether TLS is spoken is said by the endpoint's http or https";
+    return no_option;
+}
+
+/// Why the variable changes nothing of which spans are sent, or how; empty: it does, or is about
+/// something else.
+std::string_view why_not(std::string_view name, std::string_view value, TracingExporter exporter) {
+    if (cut(name, "OTEL_EXPORTER_OTLP_")) {
+        return exporter == TracingExporter::otlp ? why_not_otlp(name, value) : std::string_view{};
+    }
+    if (cut(name, "OTEL_EXPORTER_ZIPKIN_")) {
+        const bool followed = is_one_of(name, {"ENDPOINT", "TIMEOUT"});
+        return exporter == TracingExporter::zipkin && !followed ? no_option : std::string_view{};
+    }
+    if (cut(name, "OTEL_TRACES_")) {
+        return is_one_of(name, {"EXPORTER", "SAMPLER", "SAMPLER_ARG"}) ? "" : no_option;
+    }
+    if (name == "OTEL_PROPAGATORS") {
+        const std::string_view ours =
+            "traceparent, b3 and X-B3-* are read, traceparent is passed on";
+        return value == "tracecontext" ? std::string_view{} : ours;
+    }
+    for (const std::string_view limits :
+         {"OTEL_BSP_", "OTEL_SPAN_", "OTEL_ATTRIBUTE_", "OTEL_EVENT_", "OTEL_LINK_"}) {
+        if (name.starts_with(limits)) return no_option;
+    }
+    return {};
+}
+
+void refuse_the_rest(Reading& reading, TracingExporter exporter) {
+    for (const auto& [name, value] : reading.variables()) {
+        const std::string_view why = why_not(name, value, exporter);
+        if (!why.empty()) reading.refuse(name, why);
+    }
+}
+
 }  // namespace
 
 OtelSettings otel_settings(
@@ -147,6 +208,7 @@ OtelSettings otel_settings(
     read_sampler(reading);
     reading.copy("OTEL_RESOURCE_ATTRIBUTES", "tracing.resource");
     reading.copy("OTEL_SERVICE_NAME", "tracing.service_name");
+    if (exporter != TracingExporter::none) refuse_the_rest(reading, exporter);
     return std::move(reading.out);
 }
 

@@ -22,10 +22,11 @@ struct OtelSettings {
 };
 
 /// Followed: OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT,
-/// _HEADERS, _TIMEOUT and _PROTOCOL, OTEL_EXPORTER_ZIPKIN_ENDPOINT and _TIMEOUT,
+/// _HEADERS, _TIMEOUT, _PROTOCOL and _CERTIFICATE, OTEL_EXPORTER_ZIPKIN_ENDPOINT and _TIMEOUT,
 /// OTEL_TRACES_SAMPLER and _ARG, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES. An empty one counts
-/// as not set. `exporter`: as the file has it; an OTLP endpoint alone switches one on where it has
-/// none. `decided`: as something stronger has it, so that no variable changes it.
+/// as not set; any other that would change which spans are sent, or how, is named as not followed.
+/// `exporter`: as the file has it; an OTLP endpoint alone switches one on where it has none.
+/// `decided`: as something stronger has it, so that no variable changes it.
 ///
 /// Source   OpenTelemetry, "Environment Variable Specification", "OTLP Exporter Configuration"
 [[nodiscard]] OtelSettings otel_settings(

@@ -1,6 +1,7 @@
 // src/http/access_log.cpp - a line for an answered request, for those who want one
 #include "http/access_log.hpp"
 
+#include "http/request_trace.hpp"
 #include "http/routes.hpp"
 #include "telemetry/log.hpp"
 
@@ -28,15 +29,14 @@ void log_access(
     if (!log::enabled(log::Level::info)) return;
     const std::string_view route =
         request.route == nullptr ? std::string_view{"UNKNOWN"} : request.route->path;
+    const RequestScope scope{request};  // names the ids
     log::info(
         "request",
         {{"method", name(request.method)},
          {"route", route},
          {"status", status},
          {"ms", std::chrono::duration<double, std::milli>(duration).count()},
-         {"bytes", bytes},
-         {"request_id", request.id.text()},
-         {"trace_id", request.trace_id()}}
+         {"bytes", bytes}}
     );
 }
 

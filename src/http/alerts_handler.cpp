@@ -42,7 +42,8 @@ void append_alert(std::string& out, const ports::Alert& alert) {
 void get_alerts(const Request& request, Response& response, App& app) {
     if (!require_admin(request, response, app, AdminScope::read)) return;
     response.content_type = json_content_type;
-    response.body = R"({"alerts":[)";
+    // An empty list of rules nobody looks at must not be taken for "all is well".
+    response.body = app.alerts ? R"({"enabled":true,"alerts":[)" : R"({"enabled":false,"alerts":[)";
     if (app.alerts) {
         for (const ports::Alert& alert : app.alerts()) {
             if (response.body.back() == '}') response.body += ',';

@@ -303,8 +303,10 @@ constexpr std::string_view schemas_text = R"json({
     }
   },
   "Alerts": {
-    "type": "object", "required": ["alerts"],
+    "type": "object", "required": ["enabled", "alerts"],
     "properties": {
+      "enabled": {"type": "boolean",
+        "description": "alerts.enabled; false: nobody looks at the rules, so the list is empty"},
       "alerts": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}}
     }
   },

@@ -205,6 +205,7 @@ Awaitable<Response> post_order_batch(const Request& request, IoThread& io, App& 
         }
         const auto& reply = gather.reply(i);
         if (!reply) {
+            io.figures().reply_timeouts.add();
             const auto unknown = ports::LedgerError::outcome_unknown;
             answer.refused(problem(unknown, chance_of(request)), context);
         } else if (!*reply) {

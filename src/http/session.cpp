@@ -5,6 +5,7 @@
 #include "http/gate.hpp"
 #include "http/request_trace.hpp"
 #include "http/tls.hpp"
+#include "telemetry/log.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -15,6 +16,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <exception>
 #include <tuple>
 #include <utility>
 
@@ -34,6 +36,28 @@ constexpr std::size_t pending_max = 256;
 constexpr std::size_t output_rate_min = std::size_t{64} * 1024;
 
 constexpr auto quietly = asio::as_tuple(asio::deferred);
+
+std::string what_of(const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& error) {
+        return error.what();
+    } catch (...) {
+        return "not a std::exception";
+    }
+}
+
+/// Behind a 500 is a bug of ours, or no memory: the client is told no more than that, so the reason
+/// must be here.
+void log_fault(const Request& request, const std::exception_ptr& failure) {
+    const RequestScope scope{request};
+    log::error(
+        "a request failed",
+        {{"method", name(request.method)},
+         {"route", request.route->path},
+         {"reason", what_of(failure)}}
+    );
+}
 
 std::string_view status_line(unsigned status) {
     switch (status) {
@@ -309,6 +333,7 @@ bool Session::answer(Exchange& exchange) {
             const RequestScope scope{request};
             queued = (*orders)->submit(request, io_, ticket, response);
         } catch (...) {
+            log_fault(request, std::current_exception());
             io_.close_ticket(ticket);
             answer_problem(exchange, ProblemCode::internal);
             return true;
@@ -384,6 +409,7 @@ void Session::answer_held_now() {
         const RequestScope scope{exchange.request};
         std::get<AnswerNow>(exchange.request.route->handler)(exchange.request, response);
     } catch (...) {
+        log_fault(exchange.request, std::current_exception());
         return answer_problem(exchange, ProblemCode::internal);
     }
     finish(exchange, response);
@@ -391,15 +417,16 @@ void Session::answer_held_now() {
 
 Awaitable<void> Session::answer_held_later() {
     const AnswerLater& handler = std::get<AnswerLater>(held_->request.route->handler);
-    bool failed = false;
+    std::exception_ptr failure;
     Response response;
     try {
         response = co_await handler(held_->request, io_);
     } catch (...) {
-        failed = true;
+        failure = std::current_exception();
     }
     Exchange& exchange = *std::exchange(held_, nullptr);
-    if (failed) {
+    if (failure != nullptr) {
+        log_fault(exchange.request, failure);
         answer_problem(exchange, ProblemCode::internal);
     } else {
         finish(exchange, response);

@@ -55,4 +55,19 @@ bool is_of_node(AlertKind kind) {
            kind == AlertKind::breaker_open;
 }
 
+bool found_by_all(AlertKind kind) {
+    switch (kind) {
+        case AlertKind::stock_low:
+        case AlertKind::stock_sold_out:
+        case AlertKind::dlq_stale:
+        case AlertKind::outbox_stalled: return true;
+        case AlertKind::order_error_rate_high:
+        case AlertKind::order_latency_high:
+        case AlertKind::dlq_growing:
+        case AlertKind::breaker_open:
+        case AlertKind::invariant_violated: return false;
+    }
+    FC_UNREACHABLE();
+}
+
 }  // namespace firstcome::ports

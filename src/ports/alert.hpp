@@ -48,6 +48,9 @@ inline constexpr std::array alert_kinds{
 /// Whether it is about one node. Any other is about the sale: every node raises it with the same
 /// labels, so that whoever collects alerts takes them for one.
 [[nodiscard]] bool is_of_node(AlertKind kind);
+/// Whether every node finds it when one does. What only the node finds that parked the event, or
+/// that compared the stores, nobody else can tell of.
+[[nodiscard]] bool found_by_all(AlertKind kind);
 
 struct Alert {
     AlertKind kind = AlertKind::stock_low;

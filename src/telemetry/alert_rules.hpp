@@ -20,8 +20,8 @@ namespace firstcome::telemetry {
 struct AlertFigures {
     base::MonotonicTime at{};
     std::vector<domain::StockFigures> items{};
-    std::uint64_t orders = 0;         ///< since the start: answered, shed ones included
-    std::uint64_t orders_failed = 0;  ///< of these: by a fault of ours or of a store
+    std::uint64_t orders = 0;         ///< since the start: asked for, whatever was answered
+    std::uint64_t orders_failed = 0;  ///< of these: by a fault of ours or of a store, shed or late
     double recent_per_second = 0;     ///< accepted, in the last ten seconds
     std::optional<std::chrono::nanoseconds> latency_p99{};  ///< of those
     std::vector<ports::BreakerFigures> breakers{};

@@ -43,12 +43,13 @@ telemetry::AlertLimits limits_of(const config::Config::Alerts& alerts) {
     return limits;
 }
 
-/// An item's alerts are told by the leader of its lane, the sale's by the leader of the first one.
+/// What every node finds is told by one: an item's alerts by the leader of its lane, others by the
+/// leader of the first one. While nobody knows who leads, each tells: twice is better than never.
 bool is_ours(const ports::Alert& alert, const Backend& backend, std::size_t lanes) {
-    if (is_of_node(alert.kind)) return true;
-    if (subject_label(alert.kind) != "item") return backend.leads(0);
+    if (!found_by_all(alert.kind)) return true;
+    if (subject_label(alert.kind) != "item") return !backend.follows(0);
     const auto item = domain::ItemId::from(alert.subject);
-    return !item || backend.leads(app::shard_of(*item, lanes));
+    return !item || !backend.follows(app::shard_of(*item, lanes));
 }
 
 bool is_fault(std::string_view outcome) {
@@ -57,15 +58,15 @@ bool is_fault(std::string_view outcome) {
     });
 }
 
-// A business no is an answer; failed is what a fault of ours or of a store kept from one, and what
-// was shed.
+// A business no is an answer; failed is what a fault of ours or of a store kept from one, what was
+// shed, and what nobody decided in time. Of the last, one that is decided after all is counted as
+// asked for twice: a lane that stands still must be seen before it moves again.
 telemetry::AlertFigures figures_of(const AlertParts& parts) {
     telemetry::AlertFigures figures;
     figures.at = parts.clock.monotonic();
     figures.items = parts.stock_desk.all_stock();
-    const std::uint64_t shed = parts.place_order.shed_count();
-    figures.orders = shed;
-    figures.orders_failed = shed;
+    figures.orders_failed = parts.place_order.shed_count() + parts.reply_timeouts();
+    figures.orders = figures.orders_failed;
     for (const auto& each : parts.metrics.outcomes()) {
         figures.orders += each.count;
         if (is_fault(each.outcome)) figures.orders_failed += each.count;

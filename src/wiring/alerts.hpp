@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,8 @@ struct AlertParts {
     const telemetry::Metrics& metrics;
     const app::StockDesk& stock_desk;
     const app::PlaceOrder& place_order;
+    /// Orders that got no answer in time, so that no lane has counted them.
+    std::function<std::uint64_t()> reply_timeouts;
     Backend& backend;
     const std::atomic<domain::Units>& drift;
     std::uint16_t port = 0;  ///< as bound

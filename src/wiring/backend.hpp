@@ -98,10 +98,11 @@ public:
     /// How this node's clients are made known to the others; null: it is alone.
     [[nodiscard]] virtual std::unique_ptr<ports::LimitShare> open_limit_share() { return nullptr; }
 
-    /// Whether this node is the one that leads the lane; embedded, it leads them all.
+    /// Whether another node is known to lead the lane. False while nobody can say, because
+    /// PostgreSQL is away, where the lead is asked for. Embedded: never.
     ///
     /// Thread   any, once started
-    [[nodiscard]] virtual bool leads(unsigned lane) const = 0;
+    [[nodiscard]] virtual bool follows(unsigned lane) const = 0;
 
     /// Where changes by hand are written down.
     [[nodiscard]] virtual Result<std::unique_ptr<ports::AuditLog>> open_audit() = 0;

@@ -83,7 +83,7 @@ public:
         return std::make_unique<redis::LimitShare>(redis_, clock_, entropy_);
     }
 
-    [[nodiscard]] bool leads(unsigned lane) const override { return shards_[lane]->leading(); }
+    [[nodiscard]] bool follows(unsigned lane) const override { return shards_[lane]->following(); }
 
     [[nodiscard]] Result<std::unique_ptr<ports::AuditLog>> open_audit() override {
         return std::make_unique<postgres::AuditLog>(postgres_options(config_, "audit"));
@@ -100,7 +100,7 @@ private:
     [[nodiscard]] Result<void> read_secret();
     [[nodiscard]] Result<void> check_redis();
     [[nodiscard]] OutboxView open_outbox_view() const;
-    [[nodiscard]] domain::Units compensating(const domain::ItemId& item) const;
+    [[nodiscard]] ShownLedger::UnitsByItem compensating() const;
     [[nodiscard]] Result<void> wait_until_refreshed();
     void refresh_until_stopped();
     void stop_refreshing();
@@ -228,10 +228,9 @@ Backend::Result<void> Distributed::open() {
                 delivered_(orders_stage, delivered, now);
             }
         ));
-        shown_.push_back(std::make_unique<ShownLedger>(
-            shards_.back()->ledger(),
-            [this](const domain::ItemId& item) { return compensating(item); }
-        ));
+        shown_.push_back(std::make_unique<ShownLedger>(shards_.back()->ledger(), [this] {
+            return compensating();
+        }));
     }
     return check_redis();
 }
@@ -339,13 +338,11 @@ void Distributed::stop_refreshing() {
     if (refresher_.joinable()) refresher_.join();
 }
 
-domain::Units Distributed::compensating(const domain::ItemId& item) const {
+ShownLedger::UnitsByItem Distributed::compensating() const {
     const app::DeadLetterDesk* desk = events_.desk();
-    if (desk == nullptr) return 0;
-    const auto totals = desk->totals();
-    if (!totals) return 0;
-    const auto found = totals->units.find(item);
-    return found == totals->units.end() ? 0 : found->second;
+    const auto totals = desk == nullptr ? nullptr : desk->totals();
+    if (!totals) return nullptr;
+    return {totals, &totals->units};
 }
 
 // On a Cluster each shard may have a master of its own; else all have the same.

@@ -64,7 +64,7 @@ public:
 
     [[nodiscard]] std::vector<std::string> troubles() const override { return {}; }
 
-    [[nodiscard]] bool leads(unsigned) const override { return true; }
+    [[nodiscard]] bool follows(unsigned) const override { return false; }
 
     [[nodiscard]] Result<std::unique_ptr<ports::AuditLog>> open_audit() override {
         return sqlite::AuditLog::open(*dir_);

@@ -23,7 +23,7 @@ constexpr std::chrono::milliseconds age_min{1};  // 0 says that there is none
 
 Events::~Events() = default;
 
-std::expected<WebhookSink, std::string> Events::open_sink() {
+std::expected<WebhookSink, std::string> Events::open_sink(bool tried_before) {
     auto opened = webhook::Sink::open(
         {.url = config_.webhook.url,
          .secret_file = config_.webhook.secret_file,
@@ -37,7 +37,10 @@ std::expected<WebhookSink, std::string> Events::open_sink() {
     WebhookSink made;
     made.posts = std::move(*opened);
     made.traced = std::make_unique<tracing::Sink>(
-        *made.posts, tracing::Sink::Kind{.one_by_one = true}, tracing_.spans(), clock_
+        *made.posts,
+        tracing::Sink::Kind{.one_by_one = true, .tried_before = tried_before},
+        tracing_.spans(),
+        clock_
     );
     made.guarded = std::make_unique<guarded::Sink>(*made.traced, *webhook_breaker_, clock_);
     return made;
@@ -56,7 +59,7 @@ std::expected<void, std::string> Events::open(
     if (has_webhook()) {
         webhook_breaker_ = &breakers_.add("webhook", config_.breaker.webhook_slow);
         for (WebhookSink* sink : {&relay_sink_, &desk_sink_}) {
-            auto opened = open_sink();
+            auto opened = open_sink(sink == &desk_sink_);
             if (!opened) return std::unexpected(std::move(opened.error()));
             *sink = std::move(*opened);
         }
@@ -142,7 +145,7 @@ std::uint64_t Events::drain(base::MonotonicTime deadline) {
 void Events::add_to(ports::Backlog& backlog, std::span<const app::Relay* const> relays) const {
     if (relay_)
         backlog.waiting.push_back({.stage = webhook_stage, .lane = 0, .depth = relay_->depth()});
-    if (const auto totals = desk_ ? desk_->totals() : std::nullopt) {
+    if (const auto totals = desk_ ? desk_->totals() : nullptr) {
         backlog.retrying = totals->retrying;
         backlog.dead = totals->dead;
         backlog.by_cause = totals->by_cause;

@@ -107,7 +107,7 @@ public:
 private:
     static constexpr std::string_view webhook_stage = "webhook";
 
-    [[nodiscard]] std::expected<WebhookSink, std::string> open_sink();
+    [[nodiscard]] std::expected<WebhookSink, std::string> open_sink(bool tried_before);
 
     const config::Config& config_;  // outlives
     const base::Clock& clock_;      // outlives

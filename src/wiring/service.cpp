@@ -198,6 +198,7 @@ std::expected<void, std::string> Service::start_alerts() {
         .metrics = metrics_,
         .stock_desk = *stock_desk_,
         .place_order = *place_order_,
+        .reply_timeouts = [this] { return server_->figures().reply_timeouts; },
         .backend = *backend_,
         .drift = drift_,
         .port = server_->port(),

@@ -6,11 +6,21 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <functional>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace firstcome::wiring {
 
 http::App Service::make_app() {
+    std::function<std::vector<ports::Alert>()> alerts;
+    if (config_.alerts.enabled) {
+        alerts = [this] {
+            const auto* shown = alerts_shown_.load();
+            return shown != nullptr ? shown->firing() : std::vector<ports::Alert>{};
+        };
+    }
     return http::App{
         .options = api_options_,
         .place_order = *place_order_,
@@ -52,11 +62,7 @@ http::App Service::make_app() {
         .troubles = [this] { return backend_->troubles(); },
         .gate = &limits_->gate(),
         .in_flight = &limits_->in_flight(),
-        .alerts =
-            [this] {
-                const auto* shown = alerts_shown_.load();
-                return shown != nullptr ? shown->firing() : std::vector<ports::Alert>{};
-            },
+        .alerts = std::move(alerts),
         .buyers = credentials_.buyers(),
         .audit = audit_.get(),
         .admin_certificate_required = !config_.admin.client_ca_file.empty(),

@@ -13,6 +13,8 @@ namespace {
 constexpr std::chrono::milliseconds beat_every{1000};  // the lead is renewed, also inside a batch
 constexpr std::chrono::seconds lead_slack{3};          // beyond the longest sink call
 constexpr std::chrono::seconds uncompared_max{30};     // then somebody should know
+constexpr std::chrono::milliseconds lane_wait_max{2000};  // for one call of a stock change
+constexpr std::chrono::milliseconds lane_lock_max{1500};  // below it: the server says what was late
 
 redis::ConnectionOptions named(redis::ConnectionOptions options, std::string_view role) {
     options.client_name += "-";
@@ -29,6 +31,17 @@ postgres::RecordOptions record_of(const ShardOptions& options, std::string_view 
     // The lead is renewed before each sink call: a connection and three statements at most.
     const auto longest = options.postgres.connect_timeout + 3 * options.postgres.call_timeout;
     made.lead_timeout = longest + lead_slack;
+    return made;
+}
+
+// The lane stands while a stock change waits, and orders behind it: a PostgreSQL that hangs must be
+// given up well before the watchdog (5 s) takes the lane for stuck.
+postgres::RecordOptions lane_record_of(const ShardOptions& options) {
+    postgres::RecordOptions made = record_of(options, "lane");
+    postgres::ConnectionOptions& connection = made.connection;
+    connection.connect_timeout = std::min(connection.connect_timeout, lane_wait_max);
+    connection.call_timeout = std::min(connection.call_timeout, lane_wait_max);
+    connection.lock_timeout = std::min(connection.lock_timeout, lane_lock_max);
     return made;
 }
 
@@ -82,7 +95,7 @@ Shard::Shard(
       breakers_(breakers),
       clock_(clock),
       lane_redis_(named(options_.redis, "lane"), clock),
-      lane_record_(record_of(options_, "lane"), clock, lane_record_entropy_),
+      lane_record_(lane_record_of(options_), clock, lane_record_entropy_),
       lane_ledger_(
           ledger_of(options_, [this] { guarded_.decided(); }),
           lane_redis_,
@@ -91,7 +104,7 @@ Shard::Shard(
           lane_entropy_,
           rest_in(rests_)
       ),
-      guarded_(lane_ledger_, breakers.redis, clock),
+      guarded_(lane_ledger_, breakers.redis, clock, &breakers.postgres),
       relay_redis_(named(options_.redis, "relay"), clock),
       leader_redis_(named(options_.redis, "leader"), clock),
       leader_record_(record_of(options_, "leader"), clock, leader_record_entropy_),

@@ -95,6 +95,11 @@ public:
 
     [[nodiscard]] bool leading() const { return leader_.leading(); }
 
+    /// Whether another node is known to lead.
+    ///
+    /// Thread   any
+    [[nodiscard]] bool following() const { return leader_.following(); }
+
     /// Units by which Redis and PostgreSQL differed at the last look; 0 while another node leads.
     ///
     /// Thread   any

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -20,7 +22,9 @@ namespace firstcome::wiring {
 /// Thread   as the ledger inside
 class ShownLedger final : public ports::OrderLedger {
 public:
-    using Compensating = std::function<domain::Units(const domain::ItemId&)>;
+    /// Units among dead letters, shared as they were read last; null: none are known.
+    using UnitsByItem = std::shared_ptr<const std::map<domain::ItemId, domain::Units>>;
+    using Compensating = std::function<UnitsByItem()>;
 
     ShownLedger(ports::OrderLedger& inner, Compensating compensating)
         : inner_(inner), compensating_(std::move(compensating)) {}
@@ -46,22 +50,25 @@ public:
     [[nodiscard]] std::optional<domain::StockFigures> stock(const domain::ItemId& item
     ) const override {
         auto figures = inner_.stock(item);
-        if (figures) show(*figures);
+        if (figures) show(*figures, compensating_());
         return figures;
     }
 
     [[nodiscard]] std::vector<domain::StockFigures> all_stock() const override {
         auto all = inner_.all_stock();
-        for (domain::StockFigures& figures : all) show(figures);
+        const UnitsByItem units = compensating_();  // once: there may be many items
+        for (domain::StockFigures& figures : all) show(figures, units);
         return all;
     }
 
     [[nodiscard]] bool figures_are_current() const override { return inner_.figures_are_current(); }
 
 private:
-    void show(domain::StockFigures& figures) const {
-        const domain::Units moved =
-            std::clamp<domain::Units>(compensating_(figures.item), 0, figures.sold);
+    static void show(domain::StockFigures& figures, const UnitsByItem& units) {
+        if (units == nullptr) return;
+        const auto found = units->find(figures.item);
+        if (found == units->end()) return;
+        const domain::Units moved = std::clamp<domain::Units>(found->second, 0, figures.sold);
         figures.sold -= moved;
         figures.compensating += moved;
     }

@@ -125,6 +125,7 @@ std::expected<void, std::string> Tracing::start() {
         to.url = zipkin ? "http://127.0.0.1:9411/api/v2/spans" : "http://127.0.0.1:4318/v1/traces";
     }
     to.content_type = zipkin ? "application/json" : "application/x-protobuf";
+    to.ca_file = config_.tracing.ca_file;
     to.timeout = config_.tracing.timeout;
     for (const auto& [name, value] : *headers) to.headers.push_back(name + ": " + value);
     auto collector = tracing::Collector::open(std::move(to), clock_);

@@ -170,6 +170,23 @@ TEST(OrderLane, BeatsWhileItWorksAndRestsWithoutWork) {
     EXPECT_FALSE(world.lane.busy());
 }
 
+TEST(OrderLane, BeatsBeforeEachPieceOfABatch) {
+    LaneWorld world;
+    Gate first;
+    Gate last;
+    world.start_held(first);
+    const auto slow = [&world](ports::OrderLedger&) { world.clock.pass(4s); };
+    ASSERT_TRUE(world.lane.run_on_lane(slow));
+    ASSERT_TRUE(world.lane.run_on_lane(slow));
+    ASSERT_TRUE(world.lane.run_on_lane([&last](ports::OrderLedger&) { last.hold(); }));
+    first.open();
+    last.wait_until_held();
+    EXPECT_EQ(world.lane.last_beat(), world.clock.monotonic()) << "each was slow, none was stuck";
+    EXPECT_TRUE(world.lane.busy());
+    last.open();
+    world.lane.close_and_drain();
+}
+
 TEST(OrderLane, ManyAtOnceLoseNothingAndEachKeepsItsPlace) {
     constexpr std::uint64_t threads = 4;
     constexpr std::uint64_t each = 500;

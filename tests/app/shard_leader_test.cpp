@@ -80,6 +80,7 @@ TEST(ShardLeader, AsksEverySecondWhileAnotherNodeLeads) {
     EXPECT_EQ(world.leader.step(), 1000ms);
     EXPECT_EQ(world.calls(), "lead ");
     EXPECT_FALSE(world.leader.leading());
+    EXPECT_TRUE(world.leader.following());
     world.clock.pass(400ms);
     EXPECT_EQ(world.leader.step(), 600ms) << "woken too early, it asks nothing";
     EXPECT_EQ(world.calls(), "");
@@ -90,6 +91,18 @@ TEST(ShardLeader, AsksEverySecondWhileAnotherNodeLeads) {
     world.clock.pass(1s);
     world.leader.step();
     EXPECT_TRUE(world.leader.leading());
+}
+
+TEST(ShardLeader, NeitherLeadsNorFollowsWhileNobodyCanSay) {
+    LeaderWorld world;
+    EXPECT_FALSE(world.leader.following()) << "not asked yet";
+    world.lead = false;
+    world.run(5s);
+    EXPECT_TRUE(world.leader.following());
+    world.lead = std::unexpected(RecordError::unavailable);
+    world.run(2s);
+    EXPECT_FALSE(world.leader.leading());
+    EXPECT_FALSE(world.leader.following()) << "the one it followed may be gone";
 }
 
 TEST(ShardLeader, RelaysNothingInAnEpochThatIsNotGood) {

@@ -89,11 +89,13 @@ TEST(Otel, SetsTheRest) {
          {"OTEL_EXPORTER_OTLP_HEADERS", "a=b"},
          {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "c=d"},
          {"OTEL_EXPORTER_OTLP_TIMEOUT", "2500"},
+         {"OTEL_EXPORTER_OTLP_CERTIFICATE", "all.pem"},
          {"OTEL_SERVICE_NAME", "shop"},
          {"OTEL_RESOURCE_ATTRIBUTES", "k=v"}}
     );
     EXPECT_EQ(config.tracing.headers, "c=d") << "the one for traces wins";
     EXPECT_EQ(config.tracing.timeout.count(), 2500);
+    EXPECT_EQ(config.tracing.ca_file, "all.pem");
     EXPECT_EQ(config.tracing.service_name, "shop");
     EXPECT_EQ(config.tracing.resource, "k=v");
 }
@@ -105,11 +107,34 @@ TEST(Otel, WhatCannotBeFollowedIsSaidAndStopsNothing) {
         {{"OTEL_TRACES_SAMPLER", "traceidratio"}, {"OTEL_TRACES_SAMPLER_ARG", "nan"}},
         {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_TIMEOUT", "soon"}},
         {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "k.pem"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "c.pem"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_INSECURE", "true"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_BSP_MAX_QUEUE_SIZE", "9"}},
+        {{"OTEL_TRACES_EXPORTER", "zipkin"}, {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "9"}},
+        {{"OTEL_TRACES_EXPORTER", "zipkin"}, {"OTEL_PROPAGATORS", "jaeger"}},
     };
     for (const Environment& environment : rows) {
         const Config config = loaded(environment);
         EXPECT_THAT(config.not_followed, ElementsAre(HasSubstr(environment.back().first)));
         EXPECT_EQ(warnings(config), config.not_followed);
+    }
+}
+
+TEST(Otel, WhatChangesNothingIsNotComplainedOf) {
+    const Environment rows[] = {
+        {{"OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"}},  // nothing is sent
+        {{"OTEL_BSP_MAX_QUEUE_SIZE", "9"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_COMPRESSION", "none"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "gzip"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_METRICS_EXPORTER", "otlp"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_TRACES_SAMPLER_ARG", "0.5"}},
+        {{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_PROPAGATORS", "tracecontext"}},
+        {{"OTEL_TRACES_EXPORTER", "zipkin"}, {"OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"}},
+    };
+    for (const Environment& environment : rows) {
+        EXPECT_THAT(loaded(environment).not_followed, IsEmpty()) << environment.back().first;
     }
 }
 

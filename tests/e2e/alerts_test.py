@@ -7,6 +7,7 @@ import unittest
 from alertmanager import Alertmanager, AlertWebhook
 from distributed_test import Distributed
 from harness import ROOT, EndToEnd, wait_until
+from many_nodes import POISON
 from prometheus import RULES, Prometheus, promtool
 from webhook_receiver import Receiver, write_secret
 
@@ -176,6 +177,38 @@ class Embedded(Watched, EndToEnd):
         self.assertLess(time.monotonic() - began, 5, "a call that hangs does not hold up the end")
 
 
+    def test_orders_that_nobody_answers_are_failures(self):
+        node = self.start_server(
+            self.alerting(**{"server.reply_timeout": "100ms"}),
+            environment={"FIRSTCOME_FAILPOINTS": "before_decide=freeze"},
+        )
+        client = node.client()
+        client.set_stock("shoe", 100)
+        for number in range(25):
+            self.expect(client.order(f"u{number}", "shoe"), 504, "outcome_unknown")
+        (rate,) = self.wait_for(self.built_in, "OrderErrorRateHigh")
+        self.assertRegex(rate["annotations"]["summary"], r"^100\.0 % of 2\d orders")
+        client.close()
+
+    def test_a_chat_is_told_in_a_sentence_and_an_item_may_have_a_limit_of_its_own(self):
+        node = self.start_server(self.alerting(**{
+            "alerts.webhook_format": "slack", "alerts.stock_low_items": "hat=50",
+        }))
+        client = node.client()
+        for item in ("hat", "shoe"):
+            client.set_stock(item, 10)
+            self.expect(client.order("ann", item, 5), 202)
+        wait_until(lambda: self.webhook.bodies, "the chat is told")
+        self.expect(client.change_stock("hat", "add", 10), 200)
+        wait_until(lambda: len(self.webhook.bodies) == 2, "it is told of the end")
+        self.assertEqual([list(body) for body in self.webhook.bodies], [["text"]] * 2)
+        begin, end = (body["text"] for body in self.webhook.bodies)
+        self.assertEqual(begin, "[FIRING] StockLow: 5 of 10 units of hat are left: 50 % or less")
+        self.assertTrue(end.startswith("[RESOLVED] StockLow: "), end)
+        self.assertNotIn("shoe", begin + end, "half of it is left, and a tenth is its limit")
+        client.close()
+
+
 class Runbook(unittest.TestCase):
     def test_each_alert_has_its_line(self):
         with open(RULES, encoding="utf-8") as rules:
@@ -228,6 +261,56 @@ class Many(Watched, Distributed):
             self.wait_over(self.built_in, name)
         for client in clients:
             client.close()
+
+
+    def test_a_webhook_hears_of_a_dead_postgresql(self):
+        self.start_nodes(2, self.alerting(**{"alerts.outbox_age": "1s"}))
+        self.sells("shoe", 100)
+        client = self.nodes[0].client()
+        self.expect(client.order("ann", "shoe"), 202)
+        wait_until(lambda: self.pending() == 0, "it is stored, so somebody leads")
+
+        def told(status):
+            return (status, "OutboxStalled", None) in self.webhook.told()
+
+        self.postgres.kill()
+        self.expect(client.order("bob", "shoe"), 202)
+        wait_until(lambda: told("firing"), "the webhook is told while nobody leads")
+        self.postgres.start()
+        wait_until(lambda: told("resolved"), "and when it is over", SEEN_MAX_S)
+        client.close()
+
+    def test_what_one_node_alone_finds_it_tells(self):
+        """Only who parks an event sees that the dead letters grow, whoever leads the first lane."""
+        finders_webhook = AlertWebhook()
+        self.addCleanup(finders_webhook.stop)
+        lanes = {"lane.count": "2", "dead_letters.backoff": "1m"}
+        self.start_node({**self.alerting(), **lanes})
+        finder = self.start_node(
+            {**self.alerting(), **lanes, "alerts.webhook_url": finders_webhook.url}
+        )
+        for item in "abcdefgh":
+            self.sells(item, 100)
+        item = self.postgres.value("SELECT item_id FROM items WHERE shard = 1 LIMIT 1")
+        self.postgres.select(POISON)
+        client = finder.client()
+        parked = re.compile(r'(?m)^firstcome_dlq_events_total\{action="parked",.*\} [1-9]')
+
+        def finder_parks():
+            """The first node leads both lanes; the second takes one over when that is lost."""
+            self.postgres.select(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                " WHERE locktype = 'advisory'"
+                " AND application_name LIKE 'firstcome-shard-1-leader%'"
+            )
+            self.expect(client.order("poison", item), 202)
+            wait_until(lambda: self.pending() == 0, "some node has parked it")
+            return parked.search(client.get("/metrics").body.decode())
+
+        wait_until(finder_parks, "the second node parks", SEEN_MAX_S)
+        wait_until(lambda: finders_webhook.told(), "the one that parked tells")
+        self.assertEqual(finders_webhook.told()[0], ("firing", "DlqGrowing", None))
+        client.close()
 
 
 if __name__ == "__main__":

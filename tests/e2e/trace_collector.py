@@ -1,5 +1,6 @@
 # tests/e2e/trace_collector.py - a collector that keeps what it is sent and answers as it is told
 import http.server
+import ssl
 import threading
 import time
 
@@ -20,10 +21,11 @@ class Post:
 
 class Collector:
     """May come late and go on the same port. `answer(post)` gives (status, headers); `hold`: an
-    event that answers wait for."""
+    event that answers wait for. `certificate`: (file, key) for one that speaks TLS."""
 
-    def __init__(self, format_):
+    def __init__(self, format_, certificate=None):
         self.format = format_
+        self.certificate = certificate
         self.port = 0
         self.posts = []
         self.answer = lambda post: (200, {})
@@ -33,7 +35,7 @@ class Collector:
 
     @property
     def base(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.port}"
 
     @property
     def url(self):
@@ -73,6 +75,12 @@ class Collector:
 
         self._server = Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_address[1]
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(
             target=self._server.serve_forever, args=(0.01,), name="collector", daemon=True
         ).start()

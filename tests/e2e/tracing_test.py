@@ -6,6 +6,7 @@ import threading
 import unittest
 
 from harness import BINARY, EndToEnd, wait_until
+from issuer import Authority
 from load import bench_command
 from stores import Postgres, Redis, free_port
 from trace_collector import Collector
@@ -23,8 +24,8 @@ def setUpModule():
 
 
 class Tracing(EndToEnd):
-    def collector(self, format_="otlp", start=True):
-        collector = Collector(format_)
+    def collector(self, format_="otlp", start=True, certificate=None):
+        collector = Collector(format_, certificate)
         if not start:
             collector.port = free_port()
         self.addCleanup(collector.stop)
@@ -195,6 +196,33 @@ class OneTree(Tracing):
         self.assertEqual(root["attributes"]["error.type"], str(answer.status))
 
 
+class Failing(Tracing):
+    def test_a_delivery_that_fails_hangs_in_the_tree_of_its_order(self):
+        collector, receiver = self.collector(), self.receiver()
+        receiver.refuse = lambda message: 503
+        server, client = self.start_selling({**self.traced(collector), **self.telling(receiver)})
+        self.expect(client.order("ann", "shoe", headers=SAMPLED), 202)
+        root = ("POST /api/v1/orders", CALLER)
+        spans = self.wait_spans(collector, "relay webhook", 3 + 3)
+        self.check_tree(spans, root)
+        self.assertTrue(all(s["failed"] for s in spans if s["name"] == "relay webhook"))
+
+        unsampled = TRACE[::-1]
+        self.expect(client.order(
+            "bob", "shoe", headers={"traceparent": f"00-{unsampled}-{CALLER}-00"}
+        ), 202)
+        receiver.refuse = lambda message: 503 if message.data.get("userId") == "bob" else None
+        self.wait_spans(collector, "relay webhook", 2, unsampled)
+        receiver.refuse = lambda message: None
+        wait_until(lambda: len(receiver.taken("order.confirmed")) == 2, "both are told")
+        server.stop()
+        self.check_tree(self.spans_of(collector), root)
+        kept = self.spans_of(collector, unsampled)
+        self.assertEqual({s["name"] for s in kept}, {"outbox webhook", "relay webhook"})
+        self.assertTrue(all(s["failed"] for s in kept if s["name"] == "relay webhook"))
+        self.assertEqual({s["parent"] for s in kept if s["name"] == "outbox webhook"}, {CALLER})
+
+
 class Sampling(Tracing):
     def test_the_caller_decides_and_else_the_share(self):
         collector = self.collector()
@@ -255,6 +283,25 @@ class Sampling(Tracing):
         self.assertEqual(resource["service.instance.id"], "n1")
         self.assertEqual(resource["deployment.environment.name"], "test")
         self.assertEqual(collector.taken()[0].headers["x-tenant"], "a b")
+
+
+    def test_a_collector_may_have_an_authority_of_its_own(self):
+        authority = Authority(self.scratch)
+        collector = self.collector(certificate=authority.issue("collector"))
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.base}
+        trusting = {**environment, "OTEL_EXPORTER_OTLP_CERTIFICATE": authority.path}
+        server, client = self.start_selling(
+            {}, environment={**environment, "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"},
+            data=os.path.join(self.scratch, "distrusts"),
+        )
+        wait_until(lambda: "does not take all spans" in server.log(), "it is not trusted")
+        self.assertIn("OTEL_EXPORTER_OTLP_COMPRESSION is not followed", server.log())
+        server.stop()
+        self.assertEqual(collector.count(), 0)
+        server, client = self.start_selling({}, environment=trusting)
+        self.expect(client.order("ann", "shoe", headers=SAMPLED), 202)
+        self.wait_spans(collector, "COMMIT orders")
+        server.stop()
 
 
 class BadCollector(Tracing):

@@ -58,8 +58,10 @@ protected:
         .invariant_violated = {}};
 };
 
-TEST_F(Alerts, AreNoneWhereNobodyWatches) {
-    EXPECT_EQ(ask().body, R"({"alerts":[]})");
+TEST_F(Alerts, SayWhetherAnybodyWatches) {
+    EXPECT_EQ(ask().body, R"({"enabled":false,"alerts":[]})");
+    app_.alerts = [] { return std::vector<ports::Alert>{}; };
+    EXPECT_EQ(ask().body, R"({"enabled":true,"alerts":[]})") << "and all is well";
 }
 
 TEST_F(Alerts, AreShownWithWhatTheyAreAbout) {
@@ -73,7 +75,8 @@ TEST_F(Alerts, AreShownWithWhatTheyAreAbout) {
     };
     EXPECT_EQ(
         ask().body,
-        R"({"alerts":[{"name":"StockLow","severity":"info","labels":{"item":"shoe"},)"
+        R"({"enabled":true,"alerts":[)"
+        R"({"name":"StockLow","severity":"info","labels":{"item":"shoe"},)"
         R"("summary":"7 of 100 units of shoe are left","startsAt":"1970-01-01T00:00:00.000Z"},)"
         R"({"name":"OrderLatencyHigh","severity":"warning","labels":{"instance":"shop-1:8080"},)"
         R"("summary":"","startsAt":"1970-01-01T00:00:00.000Z"}]})"

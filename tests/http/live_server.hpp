@@ -267,6 +267,7 @@ private:
 };
 
 inline Awaitable<Response> call_later(const Request& request, IoThread& io, TestCalls& calls) {
+    if (request.parameters[0] == "throw") throw std::runtime_error("a bug");
     StartCall<std::string> ask = [&calls](auto done) { return calls.start(std::move(done)); };
     const auto deadline = io.clock().monotonic() + 2s;
     auto got = co_await await_call<std::string>(io, deadline, std::move(ask));

@@ -125,8 +125,23 @@ TEST(AccessLog, HasALineARequest) {
     EXPECT_GT(read[0].at("bytes").as_int64(), 50);
     EXPECT_EQ(read[0].at("request_id").as_string(), "mine-1");
     EXPECT_EQ(read[0].at("trace_id").as_string(), "0af7651916cd43dd8448eb211c80319c");
+    EXPECT_FALSE(read[0].contains("span_id")) << "nobody traces it";
     EXPECT_EQ(read[1].at("route").as_string(), "UNKNOWN");
     EXPECT_EQ(read[1].at("status").as_int64(), 404);
+}
+
+TEST(AccessLog, NamesTheSpanOfATracedRequest) {
+    Lines lines;
+    Request request;
+    request.id.make(7);
+    request.trace.trace_low = 0x1234;
+    request.span = 0xabc;
+    log_access({.on = true}, request, 202, {}, 1);
+    const auto read = lines.read();
+    ASSERT_EQ(read.size(), 1U);
+    EXPECT_EQ(read[0].at("span_id").as_string(), "0000000000000abc");
+    EXPECT_EQ(read[0].at("trace_id").as_string(), "00000000000000000000000000001234");
+    EXPECT_EQ(read[0].at("request_id").as_string(), request.id.text());
 }
 
 TEST(AccessLog, IsOffUnlessAskedFor) {
@@ -150,6 +165,28 @@ TEST(AccessLog, KeepsASampleAndEveryFault) {
         log_access({.on = true, .sample_percent = 0}, request, status, {}, 1);
     }
     EXPECT_EQ(lines.read().size(), 32U);
+}
+
+TEST(Faults, AHandlerThatThrowsIsInTheLog) {
+    Lines lines;
+    {
+        LiveServer live;
+        RawClient client{live.port()};
+        for (const std::string& ask : {get("/broken"), order("throw"), get("/later/throw")}) {
+            EXPECT_EQ(client.ask(ask).status, 500U);
+        }
+    }
+    const auto read = lines.read();
+    ASSERT_EQ(read.size(), 3U);
+    const std::string_view routes[] = {"/broken", "/orders", "/later/{id}"};
+    for (std::size_t at = 0; at < read.size(); ++at) {
+        EXPECT_EQ(read[at].at("level").as_string(), "error");
+        EXPECT_EQ(read[at].at("msg").as_string(), "a request failed");
+        EXPECT_EQ(read[at].at("route").as_string(), routes[at]);
+        EXPECT_EQ(read[at].at("reason").as_string(), "a bug");
+        EXPECT_EQ(read[at].at("trace_id").as_string().size(), 32U);
+        EXPECT_FALSE(read[at].at("request_id").as_string().empty());
+    }
 }
 
 }  // namespace

@@ -127,6 +127,7 @@ TEST_F(Board, NamesTheNodeWhereItIsAboutOne) {
     for (const Alert& alert : board.firing()) {
         EXPECT_EQ(alert.instance, is_of_node(alert.kind) ? "shop-1:8080" : "");
         EXPECT_FALSE(severity(alert.kind).empty());
+        EXPECT_FALSE(is_of_node(alert.kind) && found_by_all(alert.kind));
         names.insert(name(alert.kind));
     }
     EXPECT_THAT(names, SizeIs(ports::alert_kinds.size())) << "no two of one name";

@@ -46,24 +46,29 @@ void Ledger::decided() {
     permit_.reset();
 }
 
+// The permits go back untold: how long it took may say more of a row's lock than of a server.
+template <typename Change>
+auto Ledger::unless_open(Change change) -> decltype(change()) {
+    auto permit = breaker_.try_acquire(clock_.monotonic());
+    if (!permit) return std::unexpected(LedgerError::circuit_open);
+    auto behind = behind_ == nullptr ? std::nullopt : behind_->try_acquire(clock_.monotonic());
+    if (behind_ != nullptr && !behind) return std::unexpected(LedgerError::circuit_open);
+    auto done = change();
+    permit->cancel(clock_.monotonic());
+    if (behind) behind->cancel(clock_.monotonic());
+    return done;
+}
+
 std::expected<ports::StockResult, LedgerError> Ledger::change_stock(
     const domain::StockChange& change
 ) {
-    auto permit = breaker_.try_acquire(clock_.monotonic());
-    if (!permit) return std::unexpected(LedgerError::circuit_open);
-    auto changed = inner_.change_stock(change);
-    permit->cancel(clock_.monotonic());
-    return changed;
+    return unless_open([&] { return inner_.change_stock(change); });
 }
 
 std::expected<ports::Release, LedgerError> Ledger::release(
     domain::OrderId order, std::string_view reason
 ) {
-    auto permit = breaker_.try_acquire(clock_.monotonic());
-    if (!permit) return std::unexpected(LedgerError::circuit_open);
-    const auto released = inner_.release(order, reason);
-    permit->cancel(clock_.monotonic());
-    return released;
+    return unless_open([&] { return inner_.release(order, reason); });
 }
 
 std::optional<domain::StockFigures> Ledger::stock(const domain::ItemId& item) const {

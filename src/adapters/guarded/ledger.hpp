@@ -14,13 +14,20 @@ namespace firstcome::guarded {
 ///
 /// Batches alone tell how the ledger is. A stock change or a release may wait for what stands
 /// behind it (PostgreSQL, a row's lock), so the breaker stops them but does not learn from them.
+/// The breaker of what stands behind, where there is one, stops them too: else orders would wait in
+/// line behind a change that waits for a server known to be away.
 ///
-/// Thread   as the ledger inside; the breaker may be shared
+/// Thread   as the ledger inside; the breakers may be shared
 class Ledger final : public ports::OrderLedger {
 public:
-    /// All three outlive this.
-    Ledger(ports::OrderLedger& inner, resilience::CircuitBreaker& breaker, const base::Clock& clock)
-        : inner_(inner), breaker_(breaker), clock_(clock) {}
+    /// All of them outlive this. `behind`: of what changes wait for; null: of nothing.
+    Ledger(
+        ports::OrderLedger& inner,
+        resilience::CircuitBreaker& breaker,
+        const base::Clock& clock,
+        resilience::CircuitBreaker* behind = nullptr
+    )
+        : inner_(inner), breaker_(breaker), clock_(clock), behind_(behind) {}
 
     [[nodiscard]] std::expected<void, ports::LedgerError> place(
         std::span<const domain::OrderRequest> batch, std::span<domain::Outcome> outcomes
@@ -41,9 +48,13 @@ public:
     void decided();
 
 private:
+    template <typename Change>
+    auto unless_open(Change change) -> decltype(change());
+
     ports::OrderLedger& inner_;
     resilience::CircuitBreaker& breaker_;
     const base::Clock& clock_;
+    resilience::CircuitBreaker* behind_;
     std::optional<resilience::CircuitBreaker::Permit> permit_;  // of the batch at hand
 };
 

@@ -56,6 +56,10 @@ bool Collector::set_up() {
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
     set(CURLOPT_MAXLIFETIME_CONN, connection_seconds_max);
+    if (!options_.ca_file.empty()) {
+        set(CURLOPT_CAINFO, options_.ca_file.c_str());
+        set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // else the system's count too
+    }
     set(CURLOPT_USERAGENT, "firstcome");
     set(CURLOPT_POST, 1L);
     set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_));

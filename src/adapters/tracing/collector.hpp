@@ -23,7 +23,7 @@ struct CollectorReply {
 };
 
 /// One connection that is kept open. Follows no redirect, uses no proxy, checks TLS certificates
-/// against the system's authorities.
+/// against the system's authorities, or those of one file.
 ///
 /// Errors   why there is no whole answer, in words
 /// Thread   one at a time; `give_up_at` any
@@ -33,6 +33,7 @@ public:
         std::string url;
         std::string content_type;
         std::vector<std::string> headers;           ///< `name: value`, without line ends
+        std::string ca_file{};                      ///< PEM; empty: the system's authorities
         std::chrono::milliseconds timeout{10'000};  ///< of a whole request, with its connect
     };
 

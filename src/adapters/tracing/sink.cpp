@@ -2,7 +2,10 @@
 #include "adapters/tracing/sink.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace firstcome::tracing {
 
@@ -13,8 +16,17 @@ using ports::SpanKind;
 
 namespace {
 
+// Beyond it all are forgotten, and a wait may be told twice: of events that were given up nobody
+// says that they are over.
+constexpr std::size_t waits_max = 8192;
+
 bool is_traced(const Event& event) {
     return event.trace.sampled && event.trace.span != 0;
+}
+
+// An order nobody follows may have none at all.
+bool has_trace(const Event& event) {
+    return (event.trace.trace_high | event.trace.trace_low) != 0;
 }
 
 // The same however often the event is delivered.
@@ -39,35 +51,73 @@ Span span_about(const Event& event, std::string name, std::string_view consumer)
 }  // namespace
 
 Delivery Sink::deliver(std::span<const Event> events) {
-    if (recorder_ == nullptr || std::ranges::none_of(events, is_traced)) {
-        return inner_.deliver(events);
-    }
-    return kind_.one_by_one ? deliver_one_by_one(events) : deliver_traced(events);
-}
-
-Delivery Sink::deliver_one_by_one(std::span<const Event> events) {
+    if (recorder_ == nullptr) return inner_.deliver(events);
+    if (!kind_.one_by_one) return deliver_together(events);
     for (std::size_t at = 0; at < events.size(); ++at) {
-        const auto one = events.subspan(at, 1);
-        Delivery delivery = is_traced(one.front()) ? deliver_traced(one) : inner_.deliver(one);
+        Delivery delivery = deliver_together(events.subspan(at, 1));
         if (delivery.failure) return {.delivered = at, .failure = std::move(delivery.failure)};
     }
     return {.delivered = events.size(), .failure = {}};
 }
 
-Delivery Sink::deliver_traced(std::span<const Event> events) {
-    std::vector<Event> told{events.begin(), events.end()};
+Delivery Sink::deliver_together(std::span<const Event> events) {
+    std::vector<Event> told;
+    if (std::ranges::any_of(events, is_traced)) told.assign(events.begin(), events.end());
     for (Event& event : told) {
         if (is_traced(event)) event.trace.span = recorder_->new_id();
     }
     const base::MonotonicTime began = clock_.monotonic();
-    Delivery delivery = inner_.deliver(told);
+    Delivery delivery = inner_.deliver(told.empty() ? events : std::span<const Event>{told});
+    if (told.empty() && !delivery.failure) return delivery;
     for (std::size_t at = 0; at < events.size(); ++at) {
-        if (!is_traced(events[at])) continue;
         const bool failed = at >= delivery.delivered;
         const ports::DeliveryFailure* failure = failed ? &*delivery.failure : nullptr;
-        record(events[at], told[at].trace, began, failure, events.size());
+        if (is_traced(events[at])) {
+            record(events[at], told[at].trace, began, failure, events.size());
+        } else if (failed && has_trace(events[at])) {
+            record_unsampled(events[at], began, *failure, events.size());
+        }
     }
     return delivery;
+}
+
+void Sink::record_unsampled(
+    const Event& event,
+    base::MonotonicTime began,
+    const ports::DeliveryFailure& failure,
+    std::size_t together
+) {
+    if (!may_keep_unsampled(began)) return recorder_->drop();
+    domain::TraceContext attempt = event.trace;
+    attempt.span = recorder_->new_id();
+    record(event, attempt, began, &failure, together);
+}
+
+bool Sink::may_keep_unsampled(base::MonotonicTime now) {
+    if (now - second_began_ >= std::chrono::seconds{1}) {
+        second_began_ = now;
+        unsampled_in_second_ = 0;
+    }
+    return unsampled_in_second_++ < unsampled_per_second_max;
+}
+
+// With the first attempt, also one that failed: what hangs below it would else hang in the air as
+// long as nobody takes the event.
+void Sink::record_wait(const Event& event, ports::SpanTime until, bool delivered) {
+    if (kind_.tried_before) return;
+    const std::uint64_t id = outbox_span_of(event);
+    if (waits_recorded_.size() >= waits_max) waits_recorded_.clear();
+    const bool is_new =
+        delivered ? waits_recorded_.erase(id) == 0 : waits_recorded_.insert(id).second;
+    if (!is_new) return;
+    Span outbox = span_about(event, "outbox", consumer());
+    outbox.context.span = id;
+    outbox.parent = event.trace.span;
+    outbox.kind = SpanKind::producer;
+    outbox.start = std::min<ports::SpanTime>(event.occurred_at, until);
+    outbox.end = until;
+    outbox.attributes.push_back({"messaging.operation.type", "send"});
+    recorder_->record(std::move(outbox));
 }
 
 void Sink::record(
@@ -78,6 +128,7 @@ void Sink::record(
     std::size_t together
 ) {
     const ports::SpanTime start = recorder_->at(began);
+    record_wait(event, start, failure == nullptr);
     Span relay = span_about(event, "relay", consumer());
     relay.context = attempt;
     relay.parent = outbox_span_of(event);
@@ -97,17 +148,7 @@ void Sink::record(
         relay.failed = true;
         relay.error = ports::plain_text(failure->error);
         relay.attributes.push_back({"error.type", std::string(ports::name(failure->cause))});
-        recorder_->record(std::move(relay));
-        return;
     }
-    Span outbox = span_about(event, "outbox", consumer());
-    outbox.context.span = outbox_span_of(event);
-    outbox.parent = event.trace.span;
-    outbox.kind = SpanKind::producer;
-    outbox.start = std::min<ports::SpanTime>(event.occurred_at, start);
-    outbox.end = start;
-    outbox.attributes.push_back({"messaging.operation.type", "send"});
-    recorder_->record(std::move(outbox));
     recorder_->record(std::move(relay));
 }
 

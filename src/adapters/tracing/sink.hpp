@@ -6,17 +6,18 @@
 #include "ports/spans.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
+#include <unordered_set>
 
 namespace firstcome::tracing {
 
 /// For each event of a sampled trace: a span `outbox <consumer>`, once, from when it occurred to
-/// when its delivery began; and for each attempt a span `relay <consumer>` below it. The inner sink
-/// is given the event with the attempt as the span it belongs to, so whatever the sink does or
-/// stores hangs below that. Events of no sampled trace pass as they are.
+/// when its delivery was first tried; and for each attempt a span `relay <consumer>` below it. The
+/// inner sink is given the event with the attempt as the span it belongs to, so whatever the sink
+/// does or stores hangs below that. Events of no sampled trace pass as they are; of these, an
+/// attempt that failed has its spans all the same, some a second.
 ///
 /// Thread   as the port says
 /// Source   OpenTelemetry, "Semantic conventions for messaging spans"
@@ -25,6 +26,8 @@ public:
     /// How the inner sink takes events, and what it is.
     struct Kind {
         bool one_by_one = false;  ///< each event is a call of its own
+        /// Each event was tried before, by another sink, so that the span of its wait is there.
+        bool tried_before = false;
         /// Set: a database, as `db.system.name` names it.
         std::string_view database = {};
     };
@@ -39,9 +42,20 @@ public:
 
     [[nodiscard]] ports::Delivery deliver(std::span<const domain::Event> events) override;
 
+    /// Events of no sampled trace whose failed attempts have spans: when all fail, that must not be
+    /// one more load.
+    static constexpr std::uint32_t unsampled_per_second_max = 50;
+
 private:
-    [[nodiscard]] ports::Delivery deliver_one_by_one(std::span<const domain::Event> events);
-    [[nodiscard]] ports::Delivery deliver_traced(std::span<const domain::Event> events);
+    [[nodiscard]] ports::Delivery deliver_together(std::span<const domain::Event> events);
+    [[nodiscard]] bool may_keep_unsampled(base::MonotonicTime now);
+    void record_unsampled(
+        const domain::Event& event,
+        base::MonotonicTime began,
+        const ports::DeliveryFailure& failure,
+        std::size_t together
+    );
+    void record_wait(const domain::Event& event, ports::SpanTime until, bool delivered);
     void record(
         const domain::Event& event,
         const domain::TraceContext& attempt,
@@ -54,6 +68,10 @@ private:
     const Kind kind_;
     ports::SpanRecorder* recorder_;  // outlives; may be null
     const base::Clock& clock_;       // outlives
+    /// Ids of the spans `outbox` of events that were tried and not delivered.
+    std::unordered_set<std::uint64_t> waits_recorded_;
+    base::MonotonicTime second_began_{};
+    std::uint32_t unsampled_in_second_ = 0;
 };
 
 }  // namespace firstcome::tracing

@@ -172,5 +172,25 @@ TEST_F(GuardedLedger, StockChangesAndReleasesTellNothingAboutTheLedger) {
     EXPECT_EQ(state(), BreakerState::half_open) << "and each gave its permit back";
 }
 
+TEST_F(GuardedLedger, ChangesAskTheBreakerOfWhatStandsBehindAndOrdersDoNot) {
+    resilience::CircuitBreaker postgres{"postgres", {}, some_chance()};
+    guarded::Ledger guarded{inner_, breaker_, clock_, &postgres};
+    EXPECT_TRUE(guarded.change_stock(stock_set("shoe", 5)).has_value());
+    postgres.turn_to(BreakerState::open, clock_.monotonic());
+    const int asked = inner_.asked;
+    EXPECT_EQ(guarded.change_stock(stock_set("shoe", 6)).error(), LedgerError::circuit_open);
+    EXPECT_EQ(guarded.release({}, "test").error(), LedgerError::circuit_open);
+    EXPECT_EQ(inner_.asked, asked) << "the lane does not wait for a server that is away";
+    const domain::OrderRequest order = request({}, hash_);
+    EXPECT_TRUE(guarded.place({&order, 1}, {&outcome_, 1}).has_value());
+
+    postgres.turn_to(BreakerState::half_open, clock_.monotonic());
+    for (int at = 0; at < 30; ++at) {
+        EXPECT_TRUE(guarded.change_stock(stock_set("shoe", 6)).has_value());
+    }
+    EXPECT_EQ(postgres.figures(clock_.monotonic()).state, BreakerState::half_open)
+        << "each gave its permit back";
+}
+
 }  // namespace
 }  // namespace firstcome::test

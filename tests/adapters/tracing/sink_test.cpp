@@ -72,20 +72,69 @@ TEST_F(TracingSink, ARepeatedAttemptIsAnotherSpanBelowTheSameWait) {
     EXPECT_EQ(single_.deliver(events).failure->cause, ports::Cause::overloaded);
     inner_.refuses = false;
     EXPECT_EQ(single_.deliver(events).delivered, 1U);
-    EXPECT_THAT(spans_.names(), ElementsAre("relay webhook", "outbox webhook", "relay webhook"));
+    EXPECT_EQ(single_.deliver(events).delivered, 1U) << "told again after a crash, say";
+    EXPECT_THAT(
+        spans_.names(),
+        ElementsAre(
+            "outbox webhook", "relay webhook", "relay webhook", "outbox webhook", "relay webhook"
+        )
+    ) << "the wait is there from the first attempt on";
     const auto all = spans_.all();
-    EXPECT_TRUE(all[0].failed);
-    EXPECT_EQ(all[0].error, "HTTP 503");
-    EXPECT_EQ(attribute(all[0], "error.type"), "overloaded");
-    EXPECT_EQ(all[0].parent, all[1].context.span);
-    EXPECT_EQ(all[2].parent, all[1].context.span);
-    EXPECT_NE(all[0].context.span, all[2].context.span);
+    EXPECT_TRUE(all[1].failed);
+    EXPECT_EQ(all[1].error, "HTTP 503");
+    EXPECT_EQ(attribute(all[1], "error.type"), "overloaded");
+    EXPECT_EQ(all[1].parent, all[0].context.span);
+    EXPECT_EQ(all[2].parent, all[0].context.span);
+    EXPECT_NE(all[1].context.span, all[2].context.span);
+}
+
+TEST_F(TracingSink, ARetryElsewhereHangsBelowTheWaitThatIsThereAlready) {
+    const std::vector<domain::Event> events{event(true)};
+    inner_.refuses = true;
+    EXPECT_TRUE(single_.deliver(events).failure);
+    inner_.refuses = false;
+    tracing::Sink desk{inner_, {.one_by_one = true, .tried_before = true}, &spans_, clock_};
+    EXPECT_EQ(desk.deliver(events).delivered, 1U);
+    EXPECT_THAT(spans_.names(), ElementsAre("outbox webhook", "relay webhook", "relay webhook"));
+    EXPECT_EQ(spans_.all()[2].parent, spans_.all()[0].context.span);
+}
+
+TEST_F(TracingSink, KeepsAFailedAttemptOfATraceThatIsNotSampled) {
+    const std::vector<domain::Event> events{event(false)};
+    inner_.refuses = true;
+    EXPECT_TRUE(single_.deliver(events).failure);
+    EXPECT_THAT(spans_.names(), ElementsAre("outbox webhook", "relay webhook"));
+    const auto all = spans_.all();
+    EXPECT_EQ(all[0].parent, 3U);
+    EXPECT_EQ(all[1].parent, all[0].context.span);
+    EXPECT_TRUE(all[1].failed);
+    EXPECT_EQ(inner_.traces[0].span, 3U) << "the receiver is told what the caller said";
+    EXPECT_FALSE(inner_.traces[0].sampled);
+
+    domain::Event unknown = event(false);
+    unknown.trace = {};
+    EXPECT_TRUE(single_.deliver({&unknown, 1}).failure);
+    EXPECT_EQ(spans_.all().size(), 2U) << "there is no trace to hang it in";
+}
+
+TEST_F(TracingSink, FailuresOfTracesThatAreNotSampledAreNoLoadOfTheirOwn) {
+    const auto kept = std::size_t{tracing::Sink::unsampled_per_second_max};
+    std::vector<domain::Event> events;
+    for (std::size_t at = 0; at < kept + 20; ++at) events.push_back(event(false));
+    inner_.refuses = true;
+    EXPECT_TRUE(whole_.deliver(events).failure);
+    EXPECT_EQ(spans_.all().size(), 2 * kept);
+    EXPECT_EQ(spans_.dropped(), 20U);
+    clock_.pass(1s);
+    EXPECT_TRUE(whole_.deliver(events).failure);
+    EXPECT_EQ(spans_.dropped(), 40U) << "each second anew";
 }
 
 TEST_F(TracingSink, PassesOnWhatIsNotTracedAsItIs) {
     const std::vector<domain::Event> events{event(false), event(false)};
     EXPECT_EQ(single_.deliver(events).delivered, 2U);
-    EXPECT_THAT(inner_.calls, ElementsAre(2U)) << "one call, as if this were not here";
+    EXPECT_EQ(whole_.deliver(events).delivered, 2U);
+    EXPECT_THAT(inner_.calls, ElementsAre(1U, 1U, 2U));
     EXPECT_EQ(inner_.traces[0].span, 3U);
     EXPECT_THAT(spans_.names(), IsEmpty());
 
@@ -105,7 +154,8 @@ TEST_F(TracingSink, KeepsABatchThatIsStoredAsOne) {
 
     inner_.refuses = true;
     EXPECT_EQ(whole_.deliver(events).delivered, 0U);
-    EXPECT_EQ(spans_.all().size(), 6U) << "all were tried";
+    // Two of them wait anew, since they were delivered before, and all three were tried.
+    EXPECT_EQ(spans_.all().size(), 4U + 3U * 2U);
 }
 
 TEST_F(TracingSink, OneByOneStopsAtTheFirstNo) {
@@ -113,7 +163,7 @@ TEST_F(TracingSink, OneByOneStopsAtTheFirstNo) {
     inner_.refuses = true;
     EXPECT_EQ(single_.deliver(events).delivered, 0U);
     EXPECT_THAT(inner_.calls, ElementsAre(1U));
-    EXPECT_THAT(spans_.names(), ElementsAre("relay webhook"));
+    EXPECT_THAT(spans_.names(), ElementsAre("outbox webhook", "relay webhook"));
 }
 
 }  // namespace
