@@ -161,6 +161,25 @@ TEST_F(OrdersIntoPostgres, AKeyOfAnotherOrderIsADuplicateUntilItIsForgotten) {
     EXPECT_EQ(figures().sold, 3);
 }
 
+// Each shard of Redis knows only its own keys, so both were answered 202.
+TEST_F(OrdersIntoPostgres, OneKeyForItemsOfTwoShardsIsTwoOrdersAndEachIsForgottenByItself) {
+    EventMaker elsewhere{1, 2};
+    const auto buy_there = [&](const Event& with_key_of) {
+        Event made = elsewhere.accepted({.item = "hat"}, world.clock().wall());
+        made.key = with_key_of.key;
+        return made;
+    };
+    const Event here = buy({.key = "k"});
+    EXPECT_EQ(deliver({here}).delivered, 1U);
+    EXPECT_EQ(deliver({buy_there(here)}).delivered, 1U);
+    EXPECT_EQ(figures("hat").sold, 1);
+    const Delivery again = deliver({buy_there(here)});
+    EXPECT_EQ(again.failure->cause, Cause::duplicate);
+    world.clock().pass(24h);
+    EXPECT_EQ(deliver({buy({.key = "k"})}).delivered, 1U);
+    EXPECT_EQ(world.psql("SELECT shard FROM orders WHERE key IS NULL"), "0");
+}
+
 TEST_F(OrdersIntoPostgres, AnOrderOfAnItemWithoutARowIsNotLost) {
     EXPECT_EQ(deliver({buy({.item = "hat", .quantity = 3})}).delivered, 1U);
     EXPECT_EQ(deliver({buy({.item = "hat", .quantity = 2}), buy()}).delivered, 2U);
