@@ -8,12 +8,12 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -103,10 +103,9 @@ public:
         std::span<const domain::OrderId> orders
     ) = 0;
 
-    /// Units of live orders per user of the item, stored or parked.
-    [[nodiscard]] virtual Result<std::vector<std::pair<domain::UserId, domain::Units>>> bought(
-        const domain::ItemId& item
-    ) = 0;
+    /// Units of live orders per user, stored or parked, of each of these items.
+    using Bought = std::map<domain::ItemId, std::map<domain::UserId, domain::Units>>;
+    [[nodiscard]] virtual Result<Bought> bought(std::span<const domain::ItemId> items) = 0;
 
     /// Keys of the shard's orders accepted at or after `since`, in pieces; `take` gets each piece.
     [[nodiscard]] virtual Result<void> keys(

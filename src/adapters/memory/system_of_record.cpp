@@ -158,16 +158,19 @@ ports::SystemOfRecord::Result<std::set<OrderId>> SystemOfRecord::stored(
     return found;
 }
 
-ports::SystemOfRecord::Result<std::vector<std::pair<domain::UserId, domain::Units>>>
-SystemOfRecord::bought(const domain::ItemId& item) {
+ports::SystemOfRecord::Result<SystemOfRecord::Bought> SystemOfRecord::bought(
+    std::span<const domain::ItemId> items
+) {
     const std::lock_guard lock{truth_.mutex_};
     if (truth_.error_) return std::unexpected(*truth_.error_);
-    std::map<domain::UserId, domain::Units> units;
+    Bought bought;
     for (const auto& [id, stored] : truth_.orders_) {
-        const bool live = stored.order.status != OrderStatus::failed;
-        if (live && stored.order.item == item) units[stored.order.user] += stored.order.quantity;
+        const Order& order = stored.order;
+        if (order.status == OrderStatus::failed) continue;
+        if (std::ranges::find(items, order.item) == items.end()) continue;
+        bought[order.item][order.user] += order.quantity;
     }
-    return std::vector<std::pair<domain::UserId, domain::Units>>(units.begin(), units.end());
+    return bought;
 }
 
 ports::SystemOfRecord::Result<void> SystemOfRecord::keys(

@@ -90,9 +90,7 @@ public:
     ) override;
     [[nodiscard]] Result<std::set<domain::OrderId>> stored(std::span<const domain::OrderId> orders
     ) override;
-    [[nodiscard]] Result<std::vector<std::pair<domain::UserId, domain::Units>>> bought(
-        const domain::ItemId& item
-    ) override;
+    [[nodiscard]] Result<Bought> bought(std::span<const domain::ItemId> items) override;
     [[nodiscard]] Result<void> keys(
         unsigned shard,
         domain::WallTime since,
