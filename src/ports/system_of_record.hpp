@@ -119,12 +119,13 @@ public:
     /// live     called inside the transaction: the figures in the sale now, for "not below what is
     ///          committed"; a caller that knows of no such item gives none
     /// lower    called inside the transaction when the total falls: takes the units out of the sale
-    ///          first, so that the sale never has more than the truth; what it refuses is returned,
-    ///          and nothing is written
+    ///          first, so that the sale never has more than the truth, and says in which epoch;
+    ///          what it refuses is returned, and nothing is written
     /// A total that rises, a window and a limit are for the caller to carry over after the return.
+    /// Errors   not_ours: a rebuild since then has read the total as it was; nothing was written
     using Live = std::function<Result<std::optional<domain::StockFigures>>()>;
-    using Lower =
-        std::function<Result<std::optional<domain::StockRejected>>(const RecordedItem& wanted)>;
+    using Lowered = std::variant<Epoch, domain::StockRejected>;
+    using Lower = std::function<Result<Lowered>(const RecordedItem& wanted)>;
     [[nodiscard]] virtual Result<std::variant<Changed, domain::StockRejected>> change_stock(
         unsigned shard, const domain::StockChange& change, const Live& live, const Lower& lower
     ) = 0;

@@ -229,6 +229,7 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> SystemOfReco
         before.orders = std::max(before.orders, (*in_sale)->orders);
         settle(before);
     }
+    if (before.remaining < 0) return std::unexpected(RecordError::corrupt);
     domain::Sale sale{change.item};
     sale.adopt(before);
     const auto decided = sale.changed(change, clock_.wall());
@@ -243,9 +244,13 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> SystemOfReco
     settle(wanted.figures);
     wanted.movement = ++truth_.movements_;
     if (after.total() < before.total()) {
-        const auto refused = lower(wanted);
-        if (!refused) return std::unexpected(refused.error());
-        if (*refused) return **refused;
+        const auto lowered = lower(wanted);
+        if (!lowered) return std::unexpected(lowered.error());
+        if (const auto* no = std::get_if<StockRejected>(&*lowered)) return *no;
+        if (truth_.lowered_) std::exchange(truth_.lowered_, nullptr)();
+        if (std::get<Epoch>(*lowered) != truth_.epochs_[shard]) {
+            return std::unexpected(RecordError::not_ours);
+        }
     }
     truth_.item_of(change.item, shard) = wanted;
     if (change.key)

@@ -7,11 +7,13 @@
 #include "ports/system_of_record.hpp"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace firstcome::memory {
 
@@ -36,6 +38,11 @@ public:
 
     /// From now on nobody is answered; nothing: again as ever.
     void fail_with(std::optional<ports::RecordError> error) { error_ = error; }
+
+    /// Called once, when the sale is lowered for a stock change that is not true yet.
+    void when_lowered(std::move_only_function<void()> meanwhile) {
+        lowered_ = std::move(meanwhile);
+    }
 
     /// Who has the shard's lead, a node's own number; 0: nobody.
     void lead(unsigned shard, int node) { leads_[shard] = node; }
@@ -66,6 +73,7 @@ private:
     std::map<unsigned, int> leads_;
     std::map<domain::KeyHash, ChangeRecord> changes_;
     std::uint64_t movements_ = 0;
+    std::move_only_function<void()> lowered_;
     std::optional<ports::RecordError> error_;
 };
 

@@ -82,6 +82,7 @@ private:
     );
     [[nodiscard]] Result<void> write_item(unsigned shard, const ports::RecordedItem& item);
     [[nodiscard]] Result<std::uint64_t> write_movement(
+    [[nodiscard]] Result<void> stay_in(unsigned shard, const ports::Epoch& epoch);
         const domain::StockChange& change,
         const domain::StockFigures& before,
         const domain::StockFigures& after

@@ -24,7 +24,7 @@ protected:
     void set(std::string_view what, domain::Units units) {
         const auto none = [] { return std::optional<domain::StockFigures>{}; };
         const auto fine = [](const ports::RecordedItem&) {
-            return std::optional<domain::StockRejected>{};
+            return ports::SystemOfRecord::Lowered{};
         };
         EXPECT_TRUE(world.record().change_stock(0, stock_set(what, units), none, fine).has_value());
     }

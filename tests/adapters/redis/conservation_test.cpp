@@ -73,7 +73,7 @@ TEST_F(RedisConservation, AChangeTheRecordHasAndTheSaleNotIsCarriedOver) {
         [&]() -> ports::SystemOfRecord::Result<std::optional<domain::StockFigures>> {
             return live();
         },
-        [](const ports::RecordedItem&) { return std::nullopt; }
+        [](const ports::RecordedItem&) { return ports::Epoch{}; }
     );
     ASSERT_TRUE(changed.has_value());
     expect_repaired_at_the_second_look();
@@ -99,7 +99,7 @@ TEST_F(RedisConservation, AnItemTheSaleNeverHeardOfIsPutThere) {
         []() -> ports::SystemOfRecord::Result<std::optional<domain::StockFigures>> {
             return std::nullopt;
         },
-        [](const ports::RecordedItem&) { return std::nullopt; }
+        [](const ports::RecordedItem&) { return ports::Epoch{}; }
     );
     ASSERT_TRUE(changed.has_value());
     EXPECT_EQ(shop.place(node->ledger, {.item = "hat"}), "item_not_found");
@@ -115,6 +115,18 @@ TEST_F(RedisConservation, UnitsThatNobodyKnowsOfGoWithARebuild) {
     EXPECT_TRUE(check().drifts.front().repaired);
     EXPECT_EQ(left(), "95");
     EXPECT_TRUE(check().drifts.empty());
+}
+
+TEST_F(RedisConservation, AChangeLoweredInASaleThatIsRebuiltMeanwhileIsNotMade) {
+    const auto other = shop.node({.number = 2});
+    shop.truth.when_lowered([&] { EXPECT_TRUE(other->rebuild.run().has_value()); });
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 60)), "rebuilding");
+    EXPECT_EQ(left(), "95") << "as the rebuild has read it";
+    EXPECT_EQ(node->record.item(test::item("shoe")).value()->figures.total(), 100);
+    shop.clock.pass(1s);  // a no is not asked again at once
+    EXPECT_TRUE(check().drifts.empty());
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 60)), "ok");
+    EXPECT_EQ(left(), "55");
 }
 
 TEST_F(RedisConservation, WhatIsDamagedOrGoneIsRebuilt) {
