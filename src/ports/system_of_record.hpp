@@ -140,6 +140,12 @@ public:
     [[nodiscard]] virtual Result<std::vector<domain::Order>> not_given_back(
         unsigned shard, std::size_t max
     ) = 0;
+
+    /// Writes down, for people, that the sale of an item was made good, and what was off. What a
+    /// stock change made good stands among the stock changes.
+    [[nodiscard]] virtual Result<void> note_repair(
+        const domain::ItemId& item, std::string_view what
+    ) = 0;
 };
 
 }  // namespace firstcome::ports

@@ -303,4 +303,13 @@ ports::SystemOfRecord::Result<std::vector<Order>> SystemOfRecord::not_given_back
     return found;
 }
 
+ports::SystemOfRecord::Result<void> SystemOfRecord::note_repair(
+    const domain::ItemId& item, std::string_view what
+) {
+    const std::lock_guard lock{truth_.mutex_};
+    if (truth_.error_) return std::unexpected(*truth_.error_);
+    truth_.repairs_.push_back(std::string(item.text()) + ": " + std::string(what));
+    return {};
+}
+
 }  // namespace firstcome::memory

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace firstcome::memory {
 
@@ -43,6 +44,9 @@ public:
     void when_lowered(std::move_only_function<void()> meanwhile) {
         lowered_ = std::move(meanwhile);
     }
+
+    /// What was noted as made good, each as `item: what`.
+    [[nodiscard]] const std::vector<std::string>& repairs() const { return repairs_; }
 
     /// Who has the shard's lead, a node's own number; 0: nobody.
     void lead(unsigned shard, int node) { leads_[shard] = node; }
@@ -74,6 +78,7 @@ private:
     std::map<domain::KeyHash, ChangeRecord> changes_;
     std::uint64_t movements_ = 0;
     std::move_only_function<void()> lowered_;
+    std::vector<std::string> repairs_;
     std::optional<ports::RecordError> error_;
 };
 
@@ -112,6 +117,8 @@ public:
     ) override;
     [[nodiscard]] Result<void> given_back(domain::OrderId order) override;
     [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(unsigned shard, std::size_t max)
+        override;
+    [[nodiscard]] Result<void> note_repair(const domain::ItemId& item, std::string_view what)
         override;
 
 private:

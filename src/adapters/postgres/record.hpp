@@ -61,6 +61,8 @@ public:
     [[nodiscard]] Result<void> given_back(domain::OrderId order) override;
     [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(unsigned shard, std::size_t max)
         override;
+    [[nodiscard]] Result<void> note_repair(const domain::ItemId& item, std::string_view what)
+        override;
 
 private:
     using Rejected = domain::StockRejected;
@@ -80,9 +82,9 @@ private:
     [[nodiscard]] Result<void> add_bought(
         Bought& bought, std::string_view sql, std::initializer_list<Param> params
     );
+    [[nodiscard]] Result<void> stay_in(unsigned shard, const ports::Epoch& epoch);
     [[nodiscard]] Result<void> write_item(unsigned shard, const ports::RecordedItem& item);
     [[nodiscard]] Result<std::uint64_t> write_movement(
-    [[nodiscard]] Result<void> stay_in(unsigned shard, const ports::Epoch& epoch);
         const domain::StockChange& change,
         const domain::StockFigures& before,
         const domain::StockFigures& after

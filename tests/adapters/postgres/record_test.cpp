@@ -136,6 +136,15 @@ TEST(StockChange, KeepsARebuildWaitingThatWouldReadTheTotalAsItWas) {
     EXPECT_EQ(read, 4);
 }
 
+TEST(Repair, IsAudited) {
+    PostgresWorld world;
+    ASSERT_TRUE(world.record().note_repair(item("shoe"), "expected 5, found 1").has_value());
+    EXPECT_EQ(
+        world.psql("SELECT who, what, subject, reason FROM audit_log"),
+        "conservation|stock.repair|shoe|expected 5, found 1"
+    );
+}
+
 TEST(FailedOrder, IsToldAndAudited) {
     PostgresWorld world;
     EventMaker events;
