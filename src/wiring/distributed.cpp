@@ -1,4 +1,5 @@
 // src/wiring/distributed.cpp - the distributed mode: Redis decides, PostgreSQL is the truth
+#include "adapters/guarded/found_anyway.hpp"
 #include "adapters/guarded/store.hpp"
 #include "adapters/postgres/audit_log.hpp"
 #include "adapters/postgres/event_outbox.hpp"
@@ -41,7 +42,8 @@ constexpr std::chrono::milliseconds refresh_look{5};
 constexpr std::chrono::milliseconds health_look_max{1'000};
 constexpr std::chrono::seconds start_patience{20};  // for stores that are just starting
 constexpr std::chrono::milliseconds start_pause{500};
-constexpr std::chrono::seconds lead_slack{30};  // beyond what a batch of posts may take
+constexpr std::size_t shown_orders_max = 20'000;  // some 5 MB: minutes of readers who look again
+constexpr std::chrono::seconds lead_slack{30};    // beyond what a batch of posts may take
 
 class Distributed final : public Backend {
 public:
@@ -102,6 +104,7 @@ private:
     [[nodiscard]] OutboxView open_outbox_view() const;
     [[nodiscard]] domain::Units compensating(const domain::ItemId& item) const;
     [[nodiscard]] Result<void> wait_until_refreshed();
+    [[nodiscard]] bool postgres_is_asked() const;
     void refresh_until_stopped();
     void stop_refreshing();
 
@@ -118,6 +121,7 @@ private:
     resilience::CircuitBreaker* postgres_breaker_ = nullptr;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<std::unique_ptr<ShownLedger>> shown_;
+    guarded::ShownOrders shown_orders_{shown_orders_max};
     Events events_;
     const postgres::EventOutbox* event_outbox_ = nullptr;  // of `events_`; null without a webhook
     base::Doorbell refresh_bell_;
@@ -255,17 +259,26 @@ OutboxView Distributed::open_outbox_view() const {
 
 Backend::Result<std::vector<std::unique_ptr<ports::OrderStore>>> Distributed::open_stores() {
     std::vector<std::unique_ptr<ports::OrderStore>> stores;
+bool Distributed::postgres_is_asked() const {
+    const auto state = postgres_breaker_->figures(clock_.monotonic()).state;
+    return state != resilience::BreakerState::open &&
+           state != resilience::BreakerState::forced_open;
+}
+
     for (unsigned reader = 0; reader < config_.read.threads; ++reader) {
         auto view = std::make_shared<OutboxView>(open_outbox_view());
-        auto store = std::make_unique<postgres::Store>(
-            postgres::StoreOptions{
-                .connection = postgres_options(config_, "reader"), .sessions = 1},
-            [view](domain::OrderId id) { return view->find(id); },
-            [view] { return view->wait_until_relayed(); }
-        );
+        auto store = std::make_unique<postgres::Store>(postgres::StoreOptions{
+            .connection = postgres_options(config_, "reader"), .sessions = 1});
+        // Within the way and not around it: what Redis or the relay takes must not stop the relay.
         auto guarded =
             std::make_unique<guarded::Store>(std::move(store), *postgres_breaker_, clock_);
-        stores.push_back(std::make_unique<FoundAnyway>(std::move(guarded), view));
+        guarded::OrdersOnTheirWay on_their_way{
+            .find = [view](domain::OrderId id) { return view->find(id); },
+            .wait_until_stored = [view] { return view->wait_until_relayed(); },
+            .store_is_asked = [this] { return postgres_is_asked(); }};
+        stores.push_back(std::make_unique<guarded::FoundAnyway>(
+            std::move(guarded), std::move(on_their_way), shown_orders_
+        ));
     }
     return stores;
 }
