@@ -22,6 +22,7 @@
 #include "wiring/tracing.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <iterator>
@@ -80,6 +81,7 @@ public:
     [[nodiscard]] ports::Backlog backlog() const override;
     [[nodiscard]] std::vector<NamedRelay> relays() const override;
     [[nodiscard]] std::vector<std::string> troubles() const override;
+    [[nodiscard]] std::vector<ports::StoreDrift> drifts() const override;
 
     [[nodiscard]] std::unique_ptr<ports::LimitShare> open_limit_share() override {
         return std::make_unique<redis::LimitShare>(redis_, clock_, entropy_);
@@ -102,9 +104,9 @@ private:
     [[nodiscard]] Result<void> read_secret();
     [[nodiscard]] Result<void> check_redis();
     [[nodiscard]] OutboxView open_outbox_view() const;
+    [[nodiscard]] bool postgres_is_asked() const;
     [[nodiscard]] domain::Units compensating(const domain::ItemId& item) const;
     [[nodiscard]] Result<void> wait_until_refreshed();
-    [[nodiscard]] bool postgres_is_asked() const;
     void refresh_until_stopped();
     void stop_refreshing();
 
@@ -119,9 +121,9 @@ private:
     Breakers breakers_;
     resilience::CircuitBreaker* redis_breaker_ = nullptr;
     resilience::CircuitBreaker* postgres_breaker_ = nullptr;
+    guarded::ShownOrders shown_orders_{shown_orders_max};
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<std::unique_ptr<ShownLedger>> shown_;
-    guarded::ShownOrders shown_orders_{shown_orders_max};
     Events events_;
     const postgres::EventOutbox* event_outbox_ = nullptr;  // of `events_`; null without a webhook
     base::Doorbell refresh_bell_;
@@ -257,14 +259,14 @@ OutboxView Distributed::open_outbox_view() const {
     return view;
 }
 
-Backend::Result<std::vector<std::unique_ptr<ports::OrderStore>>> Distributed::open_stores() {
-    std::vector<std::unique_ptr<ports::OrderStore>> stores;
 bool Distributed::postgres_is_asked() const {
     const auto state = postgres_breaker_->figures(clock_.monotonic()).state;
     return state != resilience::BreakerState::open &&
            state != resilience::BreakerState::forced_open;
 }
 
+Backend::Result<std::vector<std::unique_ptr<ports::OrderStore>>> Distributed::open_stores() {
+    std::vector<std::unique_ptr<ports::OrderStore>> stores;
     for (unsigned reader = 0; reader < config_.read.threads; ++reader) {
         auto view = std::make_shared<OutboxView>(open_outbox_view());
         auto store = std::make_unique<postgres::Store>(postgres::StoreOptions{
@@ -339,7 +341,7 @@ void Distributed::refresh_until_stopped() {
         for (const auto& shard : shards_) {
             shard->refresh();
             all = all && shard->refreshed();
-            off += shard->drift();
+            for (const ports::StoreDrift& drift : shard->drifts()) off += std::abs(drift.units);
         }
         drifted_(off);
         refresh_bell_.rest(all ? refresh_every : refresh_first);
@@ -404,6 +406,12 @@ std::vector<std::string> Distributed::troubles() const {
     for (const auto& shard : shards_) std::ranges::move(shard->troubles(), std::back_inserter(all));
     const auto damage = event_outbox_ == nullptr ? std::nullopt : event_outbox_->damage();
     if (damage) all.push_back(*damage);
+    return all;
+}
+
+std::vector<ports::StoreDrift> Distributed::drifts() const {
+    std::vector<ports::StoreDrift> all;
+    for (const auto& shard : shards_) std::ranges::move(shard->drifts(), std::back_inserter(all));
     return all;
 }
 
