@@ -2,6 +2,7 @@
 import collections
 import json
 import os
+import re
 import subprocess
 import time
 import unittest
@@ -401,6 +402,13 @@ class Start(Distributed):
     def test_a_redis_that_throws_keys_away(self):
         self.redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         self.refuses("set maxmemory-policy to noeviction, it is allkeys-lru")
+
+    def test_a_redis_that_is_too_old(self):
+        # The real server, but for the version it tells.
+        version = re.search(r"redis_version:(\d)", self.redis.cli("INFO", "server"))[0]
+        impostor = self.proxy(self.redis.port)
+        impostor.rewrite = (version.encode(), b"redis_version:6")
+        self.refuses(r"is version 6\.\S+; install Redis 7 or newer", redis_port=impostor.port)
 
     def test_a_user_of_redis_without_rights(self):
         self.redis.cli("ACL", "SETUSER", "mute", "on", ">p", "~*", "+@all", "-eval", "-evalsha")
