@@ -10,7 +10,7 @@ BINARY = os.path.join(ROOT, "build", "dev", "adapters_redis_test")
 
 
 class Differential(EndToEnd):
-    @estimated(minutes=1)
+    @estimated(minutes=2)
     def test_place_lua_agrees_with_the_rules(self):
         if not FULL:
             self.skipTest("60,000 requests: PlaceScript of adapters_redis_test")
