@@ -14,6 +14,7 @@
 #include "ports/alert.hpp"
 #include "ports/backlog.hpp"
 #include "ports/breaker_board.hpp"
+#include "ports/store_drift.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -81,6 +82,9 @@ struct App {
     std::function<ports::Backlog()> backlog{};
     /// What stands still until somebody mends it, a sentence each; empty: nothing ever does.
     std::function<std::vector<std::string>()> troubles{};
+    /// Items of which the stores say different things, as the leaders of this node found them last;
+    /// empty: there is one store.
+    std::function<std::vector<ports::StoreDrift>()> drifts{};
     Gate* gate = nullptr;                 ///< null: no user is held to a rate
     InFlightBounds* in_flight = nullptr;  ///< null: calls that wait are not counted
     /// Of the built-in rules, those that fire; empty: nobody watches.

@@ -158,7 +158,9 @@ constexpr std::string_view schemas_text = R"json({
           "type": "object", "required": ["itemId", "drift"],
           "properties": {
             "itemId": {"$ref": "#/components/schemas/Id"},
-            "drift": {"type": "integer", "description": "Units; 0 unless a promise was broken."}
+            "drift": {"type": "integer", "description": "Units; 0 unless a promise was broken."},
+            "difference": {"type": "string", "description":
+              "Between the two stores, while there is one: what was expected, what was found."}
           }
         }
       }

@@ -149,6 +149,24 @@ void append_member(std::string& out, std::string_view name, std::int64_t value) 
     append_integer(out, value);
 }
 
+// `own`: of the item's figures; `between`: of its stores, null when they agree.
+void append_drift(
+    std::string& out,
+    const domain::ItemId& item,
+    domain::Units own,
+    const ports::StoreDrift* between
+) {
+    if (out.back() != '[') out += ',';
+    out += R"({"itemId":)";
+    append_id(out, item.text());
+    append_member(out, R"(,"drift":)", own + (between == nullptr ? 0 : between->units));
+    if (between != nullptr) {
+        out += R"(,"difference":)";
+        append_json_string(out, between->what);
+    }
+    out += '}';
+}
+
 }  // namespace
 
 std::expected<domain::StockChange, InputErrors> parse_stock_change(std::string_view body) {
@@ -184,16 +202,21 @@ void append_stock(std::string& out, const domain::StockFigures& figures, Freshne
     out += freshness == Freshness::last_known ? R"(,"stale":true})" : "}";
 }
 
-void append_conservation(std::string& out, std::span<const domain::StockFigures> items) {
-    const bool ok =
-        std::all_of(items.begin(), items.end(), [](const auto& item) { return item.drift() == 0; });
+void append_conservation(
+    std::string& out,
+    std::span<const domain::StockFigures> items,
+    std::span<const ports::StoreDrift> drifts
+) {
+    const bool ok = drifts.empty() &&
+                    std::ranges::all_of(items, [](const auto& item) { return item.drift() == 0; });
     out += ok ? R"({"ok":true,"items":[)" : R"({"ok":false,"items":[)";
     for (const domain::StockFigures& item : items) {
-        if (&item != items.data()) out += ',';
-        out += R"({"itemId":)";
-        append_id(out, item.item.text());
-        append_member(out, R"(,"drift":)", item.drift());
-        out += '}';
+        const auto between = std::ranges::find(drifts, item.item, &ports::StoreDrift::item);
+        append_drift(out, item.item, item.drift(), between == drifts.end() ? nullptr : &*between);
+    }
+    for (const ports::StoreDrift& drift : drifts) {
+        const auto shown = std::ranges::find(items, drift.item, &domain::StockFigures::item);
+        if (shown == items.end()) append_drift(out, drift.item, 0, &drift);
     }
     out += "]}";
 }

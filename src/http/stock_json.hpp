@@ -3,6 +3,7 @@
 
 #include "domain/stock.hpp"
 #include "http/input_error.hpp"
+#include "ports/store_drift.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -35,7 +36,12 @@ void append_stock(
     std::string& out, const domain::StockFigures& figures, Freshness freshness = Freshness::current
 );
 
-/// `{ok,items:[{itemId,drift}...]}`; ok when no item drifts.
-void append_conservation(std::string& out, std::span<const domain::StockFigures> items);
+/// `{ok,items:[{itemId,drift}...]}`; ok when no item drifts and none differs between the stores.
+/// One that does carries `difference`, in words, and those units too.
+void append_conservation(
+    std::string& out,
+    std::span<const domain::StockFigures> items,
+    std::span<const ports::StoreDrift> drifts
+);
 
 }  // namespace firstcome::http

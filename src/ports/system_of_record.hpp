@@ -8,12 +8,12 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -103,10 +103,9 @@ public:
         std::span<const domain::OrderId> orders
     ) = 0;
 
-    /// Units of live orders per user of the item, stored or parked.
-    [[nodiscard]] virtual Result<std::vector<std::pair<domain::UserId, domain::Units>>> bought(
-        const domain::ItemId& item
-    ) = 0;
+    /// Units of live orders per user, stored or parked, of each of these items.
+    using Bought = std::map<domain::ItemId, std::map<domain::UserId, domain::Units>>;
+    [[nodiscard]] virtual Result<Bought> bought(std::span<const domain::ItemId> items) = 0;
 
     /// Keys of the shard's orders accepted at or after `since`, in pieces; `take` gets each piece.
     [[nodiscard]] virtual Result<void> keys(
@@ -120,12 +119,13 @@ public:
     /// live     called inside the transaction: the figures in the sale now, for "not below what is
     ///          committed"; a caller that knows of no such item gives none
     /// lower    called inside the transaction when the total falls: takes the units out of the sale
-    ///          first, so that the sale never has more than the truth; what it refuses is returned,
-    ///          and nothing is written
+    ///          first, so that the sale never has more than the truth, and says in which epoch;
+    ///          what it refuses is returned, and nothing is written
     /// A total that rises, a window and a limit are for the caller to carry over after the return.
+    /// Errors   not_ours: a rebuild since then has read the total as it was; nothing was written
     using Live = std::function<Result<std::optional<domain::StockFigures>>()>;
-    using Lower =
-        std::function<Result<std::optional<domain::StockRejected>>(const RecordedItem& wanted)>;
+    using Lowered = std::variant<Epoch, domain::StockRejected>;
+    using Lower = std::function<Result<Lowered>(const RecordedItem& wanted)>;
     [[nodiscard]] virtual Result<std::variant<Changed, domain::StockRejected>> change_stock(
         unsigned shard, const domain::StockChange& change, const Live& live, const Lower& lower
     ) = 0;
@@ -139,6 +139,12 @@ public:
     /// Failed orders of the shard whose units are not known to be back yet.
     [[nodiscard]] virtual Result<std::vector<domain::Order>> not_given_back(
         unsigned shard, std::size_t max
+    ) = 0;
+
+    /// Writes down, for people, that the sale of an item was made good, and what was off. What a
+    /// stock change made good stands among the stock changes.
+    [[nodiscard]] virtual Result<void> note_repair(
+        const domain::ItemId& item, std::string_view what
     ) = 0;
 };
 

@@ -15,6 +15,7 @@
 #include "ports/limit_share.hpp"
 #include "ports/order_ledger.hpp"
 #include "ports/order_store.hpp"
+#include "ports/store_drift.hpp"
 
 #include <cstdint>
 #include <expected>
@@ -94,6 +95,12 @@ public:
     ///
     /// Thread   any, once started; never waits for a store
     [[nodiscard]] virtual std::vector<std::string> troubles() const = 0;
+
+    /// Items of which the two stores say different things, in the shards that this node leads, as
+    /// found at the last look.
+    ///
+    /// Thread   any, once started
+    [[nodiscard]] virtual std::vector<ports::StoreDrift> drifts() const { return {}; }
 
     /// How this node's clients are made known to the others; null: it is alone.
     [[nodiscard]] virtual std::unique_ptr<ports::LimitShare> open_limit_share() { return nullptr; }

@@ -1,4 +1,5 @@
 // src/wiring/distributed.cpp - the distributed mode: Redis decides, PostgreSQL is the truth
+#include "adapters/guarded/found_anyway.hpp"
 #include "adapters/guarded/store.hpp"
 #include "adapters/postgres/audit_log.hpp"
 #include "adapters/postgres/event_outbox.hpp"
@@ -21,6 +22,7 @@
 #include "wiring/tracing.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <iterator>
@@ -41,7 +43,8 @@ constexpr std::chrono::milliseconds refresh_look{5};
 constexpr std::chrono::milliseconds health_look_max{1'000};
 constexpr std::chrono::seconds start_patience{20};  // for stores that are just starting
 constexpr std::chrono::milliseconds start_pause{500};
-constexpr std::chrono::seconds lead_slack{30};  // beyond what a batch of posts may take
+constexpr std::size_t shown_orders_max = 20'000;  // some 5 MB: minutes of readers who look again
+constexpr std::chrono::seconds lead_slack{30};    // beyond what a batch of posts may take
 
 class Distributed final : public Backend {
 public:
@@ -78,6 +81,7 @@ public:
     [[nodiscard]] ports::Backlog backlog() const override;
     [[nodiscard]] std::vector<NamedRelay> relays() const override;
     [[nodiscard]] std::vector<std::string> troubles() const override;
+    [[nodiscard]] std::vector<ports::StoreDrift> drifts() const override;
 
     [[nodiscard]] std::unique_ptr<ports::LimitShare> open_limit_share() override {
         return std::make_unique<redis::LimitShare>(redis_, clock_, entropy_);
@@ -101,6 +105,7 @@ private:
     [[nodiscard]] Result<void> check_redis();
     [[nodiscard]] OutboxView open_outbox_view() const;
     [[nodiscard]] ShownLedger::UnitsByItem compensating() const;
+    [[nodiscard]] bool postgres_is_asked() const;
     [[nodiscard]] Result<void> wait_until_refreshed();
     void refresh_until_stopped();
     void stop_refreshing();
@@ -116,6 +121,7 @@ private:
     Breakers breakers_;
     resilience::CircuitBreaker* redis_breaker_ = nullptr;
     resilience::CircuitBreaker* postgres_breaker_ = nullptr;
+    guarded::ShownOrders shown_orders_{shown_orders_max};
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<std::unique_ptr<ShownLedger>> shown_;
     Events events_;
@@ -252,19 +258,28 @@ OutboxView Distributed::open_outbox_view() const {
     return view;
 }
 
+bool Distributed::postgres_is_asked() const {
+    const auto state = postgres_breaker_->figures(clock_.monotonic()).state;
+    return state != resilience::BreakerState::open &&
+           state != resilience::BreakerState::forced_open;
+}
+
 Backend::Result<std::vector<std::unique_ptr<ports::OrderStore>>> Distributed::open_stores() {
     std::vector<std::unique_ptr<ports::OrderStore>> stores;
     for (unsigned reader = 0; reader < config_.read.threads; ++reader) {
         auto view = std::make_shared<OutboxView>(open_outbox_view());
-        auto store = std::make_unique<postgres::Store>(
-            postgres::StoreOptions{
-                .connection = postgres_options(config_, "reader"), .sessions = 1},
-            [view](domain::OrderId id) { return view->find(id); },
-            [view] { return view->wait_until_relayed(); }
-        );
+        auto store = std::make_unique<postgres::Store>(postgres::StoreOptions{
+            .connection = postgres_options(config_, "reader"), .sessions = 1});
+        // Within the way and not around it: what Redis or the relay takes must not stop the relay.
         auto guarded =
             std::make_unique<guarded::Store>(std::move(store), *postgres_breaker_, clock_);
-        stores.push_back(std::make_unique<FoundAnyway>(std::move(guarded), view));
+        guarded::OrdersOnTheirWay on_their_way{
+            .find = [view](domain::OrderId id) { return view->find(id); },
+            .wait_until_stored = [view] { return view->wait_until_relayed(); },
+            .store_is_asked = [this] { return postgres_is_asked(); }};
+        stores.push_back(std::make_unique<guarded::FoundAnyway>(
+            std::move(guarded), std::move(on_their_way), shown_orders_
+        ));
     }
     return stores;
 }
@@ -325,7 +340,7 @@ void Distributed::refresh_until_stopped() {
         for (const auto& shard : shards_) {
             shard->refresh();
             all = all && shard->refreshed();
-            off += shard->drift();
+            for (const ports::StoreDrift& drift : shard->drifts()) off += std::abs(drift.units);
         }
         drifted_(off);
         refresh_bell_.rest(all ? refresh_every : refresh_first);
@@ -388,6 +403,12 @@ std::vector<std::string> Distributed::troubles() const {
     for (const auto& shard : shards_) std::ranges::move(shard->troubles(), std::back_inserter(all));
     const auto damage = event_outbox_ == nullptr ? std::nullopt : event_outbox_->damage();
     if (damage) all.push_back(*damage);
+    return all;
+}
+
+std::vector<ports::StoreDrift> Distributed::drifts() const {
+    std::vector<ports::StoreDrift> all;
+    for (const auto& shard : shards_) std::ranges::move(shard->drifts(), std::back_inserter(all));
     return all;
 }
 

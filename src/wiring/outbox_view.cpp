@@ -47,14 +47,4 @@ std::expected<void, ports::StoreError> OutboxView::wait_until_relayed() {
     return {};
 }
 
-std::expected<std::optional<domain::Order>, ports::StoreError> FoundAnyway::find(domain::OrderId id
-) {
-    auto found = inner_->find(id);
-    if (found || found.error() != ports::StoreError::unavailable) return found;
-    auto waiting = view_->find(id);
-    // Not in the outbox and the truth is silent: that is no "not found".
-    if (!waiting || !*waiting) return std::unexpected(ports::StoreError::unavailable);
-    return waiting;
-}
-
 }  // namespace firstcome::wiring

@@ -9,7 +9,6 @@
 #include <expected>
 #include <memory>
 #include <optional>
-#include <utility>
 #include <vector>
 
 namespace firstcome::wiring {
@@ -37,27 +36,6 @@ private:
 
     const base::Clock* clock_;  // outlives
     std::vector<Shard> shards_;
-};
-
-/// A store whose orders are found while they still wait, also when it cannot be asked itself.
-class FoundAnyway final : public ports::OrderStore {
-public:
-    FoundAnyway(std::unique_ptr<ports::OrderStore> inner, std::shared_ptr<OutboxView> view)
-        : inner_(std::move(inner)), view_(std::move(view)) {}
-
-    [[nodiscard]] std::expected<std::optional<domain::Order>, ports::StoreError> find(
-        domain::OrderId id
-    ) override;
-
-    [[nodiscard]] std::expected<ports::OrderPage, ports::StoreError> list(
-        const ports::OrderQuery& query
-    ) override {
-        return inner_->list(query);
-    }
-
-private:
-    std::unique_ptr<ports::OrderStore> inner_;
-    std::shared_ptr<OutboxView> view_;
 };
 
 }  // namespace firstcome::wiring

@@ -60,6 +60,7 @@ http::App Service::make_app() {
         .health = health_.get(),
         .backlog = [this] { return backend_->backlog(); },
         .troubles = [this] { return backend_->troubles(); },
+        .drifts = [this] { return backend_->drifts(); },
         .gate = &limits_->gate(),
         .in_flight = &limits_->in_flight(),
         .alerts = std::move(alerts),

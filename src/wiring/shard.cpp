@@ -185,16 +185,23 @@ void Shard::conserve() {
     const auto checked = conservation_.check();
     note_compared(checked && checked->compared);
     if (!checked) return;  // the next second looks again
-    domain::Units off = 0;
+    std::vector<ports::StoreDrift> found;
     for (const redis::Drift& drift : checked->drifts) {
         // Totals may differ while a stock change is on its way from one to the other.
-        if (!drift.totals || drift.repaired) off += drift.units < 0 ? -drift.units : drift.units;
+        if (!drift.totals || drift.repaired) found.push_back({drift.item, drift.units, drift.what});
         log::warn(
             drift.repaired ? "an item was off and is repaired" : "an item is off",
             {{"shard", options_.shard}, {"item", drift.item.text()}, {"what", drift.what}}
         );
     }
-    drift_.store(off);
+    const std::lock_guard lock{drifts_mutex_};
+    drifts_ = std::move(found);
+}
+
+std::vector<ports::StoreDrift> Shard::drifts() const {
+    if (!leading()) return {};
+    const std::lock_guard lock{drifts_mutex_};
+    return drifts_;
 }
 
 void Shard::note_compared(bool compared) {

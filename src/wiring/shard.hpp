@@ -21,6 +21,7 @@
 #include "base/time.hpp"
 #include "config/config.hpp"
 #include "domain/stock.hpp"
+#include "ports/store_drift.hpp"
 #include "resilience/circuit_breaker.hpp"
 
 #include <atomic>
@@ -28,6 +29,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -100,10 +102,10 @@ public:
     /// Thread   any
     [[nodiscard]] bool following() const { return leader_.following(); }
 
-    /// Units by which Redis and PostgreSQL differed at the last look; 0 while another node leads.
+    /// Where Redis and PostgreSQL differed at the last look; none while another node leads.
     ///
     /// Thread   any
-    [[nodiscard]] domain::Units drift() const { return leading() ? drift_.load() : 0; }
+    [[nodiscard]] std::vector<ports::StoreDrift> drifts() const;
 
     /// Orders that PostgreSQL does not have yet, whoever leads.
     ///
@@ -126,7 +128,8 @@ private:
     ShardOptions options_;
     ShardBreakers breakers_;
     const base::Clock& clock_;  // outlives
-    std::atomic<domain::Units> drift_{0};
+    mutable std::mutex drifts_mutex_;
+    std::vector<ports::StoreDrift> drifts_;
     base::Doorbell rests_;
 
     base::SystemEntropy lane_entropy_;

@@ -135,10 +135,7 @@ private:
     base::KeyedHash hash_{base::KeyedHash::new_secret(entropy_)};
     std::unique_ptr<DistributedNode> node_;
     std::unique_ptr<OpenedLedger> opened_;
-    postgres::Store store_{
-        {.connection = connection_to(database_), .sessions = 1},
-        [](domain::OrderId) { return std::nullopt; },
-        [] { return std::expected<void, ports::StoreError>{}; }};
+    postgres::Store store_{{.connection = connection_to(database_), .sessions = 1}};
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(RedisAndPostgres, LedgerContract, DistributedWorld);

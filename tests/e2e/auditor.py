@@ -398,8 +398,11 @@ def _check_accepted(findings, answers, store):
 
 def _check_keys(findings, answers, store, restocked_items):
     """I4 and I5: one order per user and key, and every repeat hears the same bytes."""
-    blobs = collections.Counter(order.key for order in store.orders if order.key is not None)
-    for blob, count in blobs.items():
+    # Within a shard: each knows only its own keys.
+    blobs = collections.Counter(
+        (order.shard, order.key) for order in store.orders if order.key is not None
+    )
+    for (_, blob), count in blobs.items():
         if count > 1:
             findings.add("I4", f"{count} orders stored under the key hash {blob.hex()}")
     by_key = collections.defaultdict(list)

@@ -2,6 +2,7 @@
 import collections
 import json
 import os
+import re
 import subprocess
 import time
 import unittest
@@ -191,6 +192,38 @@ class Backlog(Distributed):
         for node in nodes:
             wait_until(lambda node=node: self.stats(node)["outbox"]["pending"] == 0, "all stored")
             self.assertEqual(self.stats(node)["outbox"]["oldestAgeSeconds"], 0)
+
+    def test_reads_that_wait_for_redis_are_not_held_against_postgres(self):
+        """Else its breaker would open, and the relay, which asks the same one, stand still."""
+        node = self.start_node()
+        self.sells("drop", 100)
+        client = node.client()
+        order = self.expect(client.order("ann", "drop"), 202).json()["orderId"]
+        unknown = order[:-1] + ("0" if order[-1] != "0" else "1")
+        self.wait_quiet()
+        self.redis.kill()
+        for _ in range(30):
+            self.expect(client.get("/api/v1/orders?userId=ann"), 503)
+            self.expect(client.get(f"/api/v1/orders/{unknown}"), 503)
+        self.expect(client.get(f"/api/v1/orders/{order}"), 200)
+        self.assertEqual(self.breaker(client, "postgres"), "CLOSED")
+        client.close()
+
+    def test_a_key_used_for_items_of_two_shards_makes_two_orders(self):
+        self.start_node({"lane.count": "4"})
+        items = [f"item-{number}" for number in range(8)]
+        for item in items:
+            self.sells(item, 10)
+        client = self.nodes[0].client()
+        answers = [client.order("ann", item, key="one") for item in items]
+        accepted = [answer.json()["orderId"] for answer in answers if answer.status == 202]
+        self.assertGreater(len(accepted), 1, "items of several shards")
+        self.wait_quiet()
+        for order in accepted:
+            found = self.expect(client.get(f"/api/v1/orders/{order}"), 200).json()
+            self.assertEqual(found["status"], "confirmed")
+        self.assertEqual(self.dead_letters(), 0)
+        client.close()
 
     def test_a_damaged_entry_is_shown_with_the_cure(self):
         node = self.start_node()
@@ -401,6 +434,13 @@ class Start(Distributed):
     def test_a_redis_that_throws_keys_away(self):
         self.redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         self.refuses("set maxmemory-policy to noeviction, it is allkeys-lru")
+
+    def test_a_redis_that_is_too_old(self):
+        # The real server, but for the version it tells.
+        version = re.search(r"redis_version:(\d)", self.redis.cli("INFO", "server"))[0]
+        impostor = self.proxy(self.redis.port)
+        impostor.rewrite = (version.encode(), b"redis_version:6")
+        self.refuses(r"is version 6\.\S+; install Redis 7 or newer", redis_port=impostor.port)
 
     def test_a_user_of_redis_without_rights(self):
         self.redis.cli("ACL", "SETUSER", "mute", "on", ">p", "~*", "+@all", "-eval", "-evalsha")

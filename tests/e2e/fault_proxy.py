@@ -3,6 +3,7 @@
 
     delay_s          what the server says comes so much later, in order
     swallow_answers  what the server says is thrown away: it was executed, and nobody hears
+    rewrite          (bytes, bytes of the same length): what the server says reads so
     refuse           new connections are ended at once
     freeze()         half open: nothing is carried either way, yet every connection stays, and new
                      ones are taken; until thaw()
@@ -52,6 +53,7 @@ class FaultProxy:
         self.target = ("127.0.0.1", port)
         self.delay_s = 0.0
         self.swallow_answers = False
+        self.rewrite = None
         self.refuse = False
         self._frozen = False
         self._strike = None
@@ -171,6 +173,8 @@ class FaultProxy:
                 return
         if self.swallow_answers:
             return
+        if self.rewrite:
+            piece = piece.replace(*self.rewrite)
         if self.delay_s or pair.late:
             pair.late.append((time.monotonic() + self.delay_s, piece))
             return

@@ -240,8 +240,15 @@ class DistributedMode(Checks, Distributed):
         self.redis.cli("HINCRBY", "fc:{s0}:item:shoe", "remaining", 4)
         self.redis.cli("HINCRBY", "fc:{s0}:item:shoe", "sold", -4)
         wait_until(lambda: drift() == [4], "the difference is seen")
+        audit = client.admin("GET", "/api/v1/admin/audit/conservation").json()
+        self.assertEqual((audit["ok"], audit["items"][0]["drift"]), (False, 4))
+        self.assertRegex(audit["items"][0]["difference"], "expected taken 6 .*, found taken 2 ")
         wait_until(lambda: drift() == [0], "the difference is repaired")
         self.assertEqual(client.stock("shoe")["remaining"], 4)
+        audit = client.admin("GET", "/api/v1/admin/audit/conservation").json()
+        self.assertEqual(audit, {"ok": True, "items": [{"itemId": "shoe", "drift": 0}]})
+        repair = client.admin("GET", "/api/v1/admin/audit").json()["entries"][0]
+        self.assertEqual((repair["who"], repair["what"]), ("conservation", "stock.repair"))
         client.close()
 
 

@@ -34,6 +34,35 @@ class Poison(Distributed):
         self.check_redrive(client, bad)
         client.close()
 
+    def test_a_bad_row_costs_its_batch_one_store_more(self):
+        """Counted in PostgreSQL's transactions, of backlogs, so that all batches are full."""
+        bad, batch, batches = 20, 500, 2
+        self.start_node({**SETTINGS, "postgres.batch_size": str(batch)})
+        self.sells("drop", 4 * batch)
+        clean = self.stores_of_backlog("good", batches * batch)
+        self.postgres.select(POISON)
+        mixed = self.stores_of_backlog("mixed", batches * batch, batches * batch // bad)
+        self.note(f"stores of {batches * batch} orders: {clean}; with {bad} bad among them {mixed}")
+        # The first pull may have found the backlog while it grew.
+        self.assertLessEqual(clean, batches + 1)
+        self.assertLessEqual(mixed, batches + 1 + bad)
+        self.assertEqual(self.stored(), 2 * batches * batch - bad)
+
+    def stores_of_backlog(self, prefix, count, poison_every=0):
+        """Orders so many while PostgreSQL is away; how many transactions stored the good ones."""
+        self.postgres.kill()
+        client = self.nodes[0].client()
+        for number in range(count):
+            is_bad = poison_every and number % poison_every == 7
+            name = f"{'poison-' if is_bad else ''}{prefix}-{number}"
+            self.expect(self.ask(client, name, "drop"), 202)
+        client.close()
+        self.postgres.start()
+        self.wait_quiet()
+        return int(self.postgres.value(
+            f"SELECT count(DISTINCT xmin::text) FROM orders WHERE user_id LIKE '{prefix}-%'"
+        ))
+
     def remember_when_stored(self):
         """PostgreSQL keeps the time of each commit from now on."""
         self.postgres.select("ALTER SYSTEM SET track_commit_timestamp = on")

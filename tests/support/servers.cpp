@@ -180,6 +180,11 @@ RedisServer::RedisServer(std::vector<std::string> options)
 }
 
 void RedisServer::start() {
+    start_loading();
+    while (is_loading()) ::poll(nullptr, 0, 10);
+}
+
+void RedisServer::start_loading() {
     std::vector<std::string> command{
         "redis-server",
         "--port",
@@ -200,8 +205,11 @@ void RedisServer::start() {
         "no"};
     command.insert(command.end(), options_.begin(), options_.end());
     program_.start(command, port_, (dir_.path() / "redis.log").string());
-    // It listens before it has read its data.
-    while (cli({"PING"}) != "PONG" && !cli({"PING"}).contains("NOAUTH")) ::poll(nullptr, 0, 10);
+}
+
+bool RedisServer::is_loading() const {
+    const std::string said = cli({"PING"});
+    return said != "PONG" && !said.contains("NOAUTH");
 }
 
 void RedisServer::lose_data() {

@@ -49,6 +49,9 @@ public:
 
     /// On the same port; with its data, unless the directory was emptied.
     void start();
+    /// The same, and returns as soon as it listens: it may not have read its data yet.
+    void start_loading();
+    [[nodiscard]] bool is_loading() const;
 
     void kill() { program_.kill(); }
 

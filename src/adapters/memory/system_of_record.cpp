@@ -158,16 +158,19 @@ ports::SystemOfRecord::Result<std::set<OrderId>> SystemOfRecord::stored(
     return found;
 }
 
-ports::SystemOfRecord::Result<std::vector<std::pair<domain::UserId, domain::Units>>>
-SystemOfRecord::bought(const domain::ItemId& item) {
+ports::SystemOfRecord::Result<SystemOfRecord::Bought> SystemOfRecord::bought(
+    std::span<const domain::ItemId> items
+) {
     const std::lock_guard lock{truth_.mutex_};
     if (truth_.error_) return std::unexpected(*truth_.error_);
-    std::map<domain::UserId, domain::Units> units;
+    Bought bought;
     for (const auto& [id, stored] : truth_.orders_) {
-        const bool live = stored.order.status != OrderStatus::failed;
-        if (live && stored.order.item == item) units[stored.order.user] += stored.order.quantity;
+        const Order& order = stored.order;
+        if (order.status == OrderStatus::failed) continue;
+        if (std::ranges::find(items, order.item) == items.end()) continue;
+        bought[order.item][order.user] += order.quantity;
     }
-    return std::vector<std::pair<domain::UserId, domain::Units>>(units.begin(), units.end());
+    return bought;
 }
 
 ports::SystemOfRecord::Result<void> SystemOfRecord::keys(
@@ -226,6 +229,7 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> SystemOfReco
         before.orders = std::max(before.orders, (*in_sale)->orders);
         settle(before);
     }
+    if (before.remaining < 0) return std::unexpected(RecordError::corrupt);
     domain::Sale sale{change.item};
     sale.adopt(before);
     const auto decided = sale.changed(change, clock_.wall());
@@ -240,9 +244,13 @@ ports::SystemOfRecord::Result<std::variant<Changed, StockRejected>> SystemOfReco
     settle(wanted.figures);
     wanted.movement = ++truth_.movements_;
     if (after.total() < before.total()) {
-        const auto refused = lower(wanted);
-        if (!refused) return std::unexpected(refused.error());
-        if (*refused) return **refused;
+        const auto lowered = lower(wanted);
+        if (!lowered) return std::unexpected(lowered.error());
+        if (const auto* no = std::get_if<StockRejected>(&*lowered)) return *no;
+        if (truth_.lowered_) std::exchange(truth_.lowered_, nullptr)();
+        if (std::get<Epoch>(*lowered) != truth_.epochs_[shard]) {
+            return std::unexpected(RecordError::not_ours);
+        }
     }
     truth_.item_of(change.item, shard) = wanted;
     if (change.key)
@@ -293,6 +301,15 @@ ports::SystemOfRecord::Result<std::vector<Order>> SystemOfRecord::not_given_back
         if (failed && !stored.given_back && id.shard() == shard) found.push_back(stored.order);
     }
     return found;
+}
+
+ports::SystemOfRecord::Result<void> SystemOfRecord::note_repair(
+    const domain::ItemId& item, std::string_view what
+) {
+    const std::lock_guard lock{truth_.mutex_};
+    if (truth_.error_) return std::unexpected(*truth_.error_);
+    truth_.repairs_.push_back(std::string(item.text()) + ": " + std::string(what));
+    return {};
 }
 
 }  // namespace firstcome::memory

@@ -7,11 +7,14 @@
 #include "ports/system_of_record.hpp"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace firstcome::memory {
 
@@ -36,6 +39,14 @@ public:
 
     /// From now on nobody is answered; nothing: again as ever.
     void fail_with(std::optional<ports::RecordError> error) { error_ = error; }
+
+    /// Called once, when the sale is lowered for a stock change that is not true yet.
+    void when_lowered(std::move_only_function<void()> meanwhile) {
+        lowered_ = std::move(meanwhile);
+    }
+
+    /// What was noted as made good, each as `item: what`.
+    [[nodiscard]] const std::vector<std::string>& repairs() const { return repairs_; }
 
     /// Who has the shard's lead, a node's own number; 0: nobody.
     void lead(unsigned shard, int node) { leads_[shard] = node; }
@@ -66,6 +77,8 @@ private:
     std::map<unsigned, int> leads_;
     std::map<domain::KeyHash, ChangeRecord> changes_;
     std::uint64_t movements_ = 0;
+    std::move_only_function<void()> lowered_;
+    std::vector<std::string> repairs_;
     std::optional<ports::RecordError> error_;
 };
 
@@ -90,9 +103,7 @@ public:
     ) override;
     [[nodiscard]] Result<std::set<domain::OrderId>> stored(std::span<const domain::OrderId> orders
     ) override;
-    [[nodiscard]] Result<std::vector<std::pair<domain::UserId, domain::Units>>> bought(
-        const domain::ItemId& item
-    ) override;
+    [[nodiscard]] Result<Bought> bought(std::span<const domain::ItemId> items) override;
     [[nodiscard]] Result<void> keys(
         unsigned shard,
         domain::WallTime since,
@@ -106,6 +117,8 @@ public:
     ) override;
     [[nodiscard]] Result<void> given_back(domain::OrderId order) override;
     [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(unsigned shard, std::size_t max)
+        override;
+    [[nodiscard]] Result<void> note_repair(const domain::ItemId& item, std::string_view what)
         override;
 
 private:

@@ -142,7 +142,7 @@ ORDER BY 1)";
 
 constexpr std::string_view select_twice = R"(
 SELECT format('%s orders have the same key as order %s (I4)', count(*) - 1, min(order_id::text))
-FROM orders WHERE key IS NOT NULL GROUP BY key HAVING count(*) > 1 ORDER BY 1 LIMIT 100)";
+FROM orders WHERE key IS NOT NULL GROUP BY shard, key HAVING count(*) > 1 ORDER BY 1 LIMIT 100)";
 
 constexpr std::string_view select_taken_between = R"(
 SELECT w.item_id, coalesce(sum(o.quantity), 0)::bigint

@@ -34,6 +34,9 @@ struct StoredRedrive {
 /// Failure (refused): a row breaks a rule of the domain.
 [[nodiscard]] Result<std::vector<StoredRedrive>> redrives_of(Result<Rows> rows);
 
+/// `coalesce($1` before it: the time given; null: the server's, in milliseconds as we read times.
+#define FC_OR_NOW ", date_trunc('milliseconds', statement_timestamp()))"
+
 /// A filter as a condition of $1 to $4, each null when it matches everything.
 #define FC_FILTER                                                                                  \
     "($1 IS NULL OR status = $1) AND ($2 IS NULL OR cause = $2) AND ($3 IS NULL OR item_id = $3) " \

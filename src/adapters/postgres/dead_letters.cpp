@@ -20,7 +20,9 @@ using ports::DeadLetterId;
 namespace {
 
 // Open, and tried by nobody at $1.
-#define FC_FREE_AT_1 "status IN ('retrying', 'dead') AND (claim_until IS NULL OR claim_until <= $1)"
+#define FC_FREE_AT_1                                                             \
+    "status IN ('retrying', 'dead') AND (claim_until IS NULL OR claim_until <= " \
+    "coalesce($1" FC_OR_NOW ")"
 
 // In two statements' worth of one: the epoch's row is locked, so that it cannot move on before the
 // entry is there; none: it has moved on.
@@ -38,8 +40,10 @@ INSERT INTO failed_order_events (consumer, event_id, event_type, occurred_at, or
     remaining, total, cause, last_error, attempts, first_failure, last_failure, next_attempt,
     status, payload)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $21, $22, 'retrying', jsonb_build_object('orderId', $5, 'userId', $7, 'itemId', $8,
-    'quantity', $9, 'sequence', $10, 'acceptedAt', $11, 'durability', $13) FROM epoch
+    now.at, now.at, now.at + $22 * interval '1 millisecond', 'retrying',
+    jsonb_build_object('orderId', $5, 'userId', $7, 'itemId', $8, 'quantity', $9, 'sequence', $10,
+    'acceptedAt', $11, 'durability', $13)
+FROM epoch, (SELECT coalesce($21)" FC_OR_NOW R"( AS at) now
 ON CONFLICT (consumer, event_id) DO NOTHING
 )
 SELECT count(*) FROM epoch)";
@@ -107,8 +111,8 @@ DeadLetters::Result<void> DeadLetters::park(
         name(failure.cause),
         storable(failure.error),
         is_transient(failure.cause) ? 0 : 1,
-        now,
-        next_attempt};
+        given(now),
+        std::chrono::milliseconds{next_attempt - now}.count()};
     std::string sql{options_.epoch ? epoch_part : any_epoch_part};
     sql += insert_entry;
     if (options_.epoch) {
@@ -128,18 +132,23 @@ DeadLetters::Result<std::vector<DeadLetter>> DeadLetters::claim_due(
     std::string_view consumer, WallTime now, WallTime claim_until, std::size_t max
 ) {
     FC_ASSERT(claim_until > now);
-    auto claimed = dead_letters_of(connection_.write(
+    auto rows = connection_.write(
         "WITH due AS MATERIALIZED (SELECT id FROM failed_order_events WHERE status = 'retrying' AND"
-        " consumer = $3 AND next_attempt <= $1 AND " FC_FREE_AT_1
+        " consumer = $3 AND next_attempt <= coalesce($1" FC_OR_NOW " AND " FC_FREE_AT_1
         " ORDER BY next_attempt, id LIMIT $4 FOR UPDATE SKIP LOCKED) UPDATE failed_order_events SET"
-        " claim_until = $2 WHERE id IN (SELECT due.id FROM due) RETURNING " FC_DEAD_LETTER_COLUMNS,
-        {now, claim_until, consumer, max}
-    ));
+        " claim_until = coalesce($1" FC_OR_NOW
+        " + $2 * interval '1 millisecond' WHERE id IN (SELECT due.id FROM due) "
+        "RETURNING " FC_DEAD_LETTER_COLUMNS ", claim_until",
+        {given(now), std::chrono::milliseconds{claim_until - now}.count(), consumer, max}
+    );
+    std::optional<WallTime> until;  // of all of them
+    if (rows && !rows->empty()) until = rows->time(0, 24);
+    auto claimed = dead_letters_of(std::move(rows));
     if (!claimed) return std::unexpected(report(claimed.error(), "claim what is due"));
     std::ranges::sort(*claimed, {}, [](const DeadLetter& letter) {
         return std::tuple(letter.next_attempt, letter.id);
     });
-    for (const DeadLetter& letter : *claimed) claims_[letter.id] = claim_until;
+    for (const DeadLetter& letter : *claimed) claims_[letter.id] = *until;
     return std::move(*claimed);
 }
 
@@ -148,9 +157,9 @@ DeadLetters::Result<void> DeadLetters::resolve(DeadLetterId id, WallTime now) {
     const auto resolved = change(
         id,
         "UPDATE failed_order_events SET status = 'resolved', next_attempt = NULL, claim_until ="
-        " NULL, settled_at = coalesce(settled_at, $1) WHERE id = $2 AND status <> 'discarded'"
-        " RETURNING " FC_DEAD_LETTER_COLUMNS,
-        {now, id}
+        " NULL, settled_at = coalesce(settled_at, coalesce($1" FC_OR_NOW
+        ") WHERE id = $2 AND status <> 'discarded' RETURNING " FC_DEAD_LETTER_COLUMNS,
+        {given(now), id}
     );
     if (!resolved) return std::unexpected(resolved.error());
     return {};
@@ -166,17 +175,21 @@ DeadLetters::Result<void> DeadLetters::failed_again(
     const auto claim = claims_.find(id);
     if (claim == claims_.end()) return std::unexpected(why_not(id));
     const WallTime claimed_until = claim->second;
+    std::optional<std::int64_t> rest_ms;
+    if (next_attempt) rest_ms = std::chrono::milliseconds{*next_attempt - now}.count();
     const auto failed = change(
         id,
-        "UPDATE failed_order_events SET claim_until = NULL, cause = $1, last_error = $2, attempts ="
-        " attempts + $3, last_failure = $4, next_attempt = $5, status = CASE WHEN $5 IS NULL THEN"
-        " 'dead' ELSE 'retrying' END WHERE id = $6 AND claim_until = $7"
+        "UPDATE failed_order_events SET claim_until = NULL, cause = $2, last_error = $3, attempts ="
+        " attempts + $4, last_failure = coalesce($1" FC_OR_NOW
+        ", next_attempt = coalesce($1" FC_OR_NOW
+        " + $5 * interval '1 millisecond', status = CASE WHEN $5 IS NULL THEN 'dead' ELSE"
+        " 'retrying' END WHERE id = $6 AND claim_until = $7"
         " RETURNING " FC_DEAD_LETTER_COLUMNS,
-        {name(failure.cause),
+        {given(now),
+         name(failure.cause),
          storable(failure.error),
          counts ? 1 : 0,
-         now,
-         next_attempt,
+         rest_ms,
          id,
          claimed_until}
     );
@@ -243,9 +256,10 @@ DeadLetters::Result<ports::DeadLetterTotals> DeadLetters::totals() {
 DeadLetters::Result<DeadLetter> DeadLetters::retry(DeadLetterId id, WallTime now) {
     return change(
         id,
-        "UPDATE failed_order_events SET status = 'retrying', attempts = 0, next_attempt = $1,"
-        " claim_until = NULL WHERE id = $2 AND " FC_FREE_AT_1 " RETURNING " FC_DEAD_LETTER_COLUMNS,
-        {now, id}
+        "UPDATE failed_order_events SET status = 'retrying', attempts = 0, next_attempt ="
+        " coalesce($1" FC_OR_NOW ", claim_until = NULL WHERE id = $2 AND " FC_FREE_AT_1
+        " RETURNING " FC_DEAD_LETTER_COLUMNS,
+        {given(now), id}
     );
 }
 
@@ -275,17 +289,19 @@ postgres::Result<DeadLetters::Decision> DeadLetters::decide_discard(
         // It was delivered after all, by a node that did not live to say so.
         auto delivered = connection_.write(
             "UPDATE failed_order_events SET status = 'resolved', next_attempt = NULL, claim_until ="
-            " NULL, settled_at = $2 WHERE id = $1 AND status IN ('retrying', 'dead') AND EXISTS"
-            " (SELECT FROM orders WHERE order_id = $3)",
-            {id, now, entry.event.order.id}
+            " NULL, settled_at = coalesce($1" FC_OR_NOW
+            " WHERE id = $2 AND status IN ('retrying', 'dead') AND EXISTS (SELECT FROM orders "
+            "WHERE order_id = $3)",
+            {given(now), id, entry.event.order.id}
         );
         if (!delivered) return std::unexpected(delivered.error());
     }
     auto gone = dead_letters_of(connection_.write(
         "UPDATE failed_order_events SET status = 'discarded', next_attempt = NULL, claim_until ="
-        " NULL, settled_at = $1, reason = $3, who = $4 WHERE id = $2 AND " FC_FREE_AT_1
+        " NULL, settled_at = coalesce($1" FC_OR_NOW
+        ", reason = $3, who = $4 WHERE id = $2 AND " FC_FREE_AT_1
         " RETURNING " FC_DEAD_LETTER_COLUMNS,
-        {now, id, storable(reason), storable(who)}
+        {given(now), id, storable(reason), storable(who)}
     ));
     if (!gone) return std::unexpected(gone.error());
     if (gone->empty()) return Decision(std::unexpected(DeadLetterError::in_the_way));

@@ -22,6 +22,7 @@ struct DeadLettersOptions {
     /// The epoch the relay read its events from: in another one nothing is parked, since what it
     /// read may have been lost and its units sold again. Empty: events that are true in every one.
     std::function<std::optional<ports::Epoch>()> epoch{};
+    bool server_time = true;  ///< false: the times given, where a test moves time
 };
 
 /// The table of all nodes. An entry is claimed with FOR UPDATE SKIP LOCKED and carries the end of
@@ -34,6 +35,9 @@ struct DeadLettersOptions {
 /// first: the insert, then `discard` finds the order and refuses; or the discard, then the insert
 /// waits, reads the row anew and leaves the order out. Neither asks whose claim it is, so a claim
 /// that ended while its node stood still breaks nothing.
+///
+/// Of the times a caller gives only what lies between them counts: claims, due times and the ages
+/// of entries are by the server's clock, so that a node whose own is wrong takes nothing too early.
 ///
 /// Errors   as the port says. A call whose outcome is unknown gives unavailable, and each may be
 ///          repeated
@@ -96,6 +100,11 @@ public:
 
 private:
     using Decision = Result<ports::DeadLetter>;
+
+    /// What the statements take for now; nothing: the server's own time.
+    [[nodiscard]] std::optional<domain::WallTime> given(domain::WallTime now) const {
+        return options_.server_time ? std::nullopt : std::optional(now);
+    }
 
     /// Runs `sql`, which changes one entry and gives it back; no row: why not.
     [[nodiscard]] Result<ports::DeadLetter> change(

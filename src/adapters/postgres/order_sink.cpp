@@ -317,9 +317,10 @@ Result<void> OrderSink::forget_expired_keys(const Batch& batch) {
     const auto surely = std::max(options_.key_ttl - wall_clock_slack, std::chrono::seconds{0});
     const std::int64_t ttl_ms = std::chrono::milliseconds{surely}.count();
     auto done = connection_.write(
-        "UPDATE orders o SET key = NULL FROM unnest($1, $2) AS w (key, accepted_at) "
-        "WHERE o.key = w.key AND o.accepted_at <= w.accepted_at - $3 * interval '1 millisecond'",
-        {batch.keys, batch.accepted, ttl_ms}
+        "UPDATE orders o SET key = NULL FROM unnest($1, $2, $3) AS w (key, shard, accepted_at) "
+        "WHERE o.key = w.key AND o.shard = w.shard "
+        "AND o.accepted_at <= w.accepted_at - $4 * interval '1 millisecond'",
+        {batch.keys, batch.shards, batch.accepted, ttl_ms}
     );
     if (!done) return std::unexpected(std::move(done.error()));
     return {};

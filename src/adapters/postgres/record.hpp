@@ -46,9 +46,7 @@ public:
     ) override;
     [[nodiscard]] Result<std::set<domain::OrderId>> stored(std::span<const domain::OrderId> orders
     ) override;
-    [[nodiscard]] Result<std::vector<std::pair<domain::UserId, domain::Units>>> bought(
-        const domain::ItemId& item
-    ) override;
+    [[nodiscard]] Result<Bought> bought(std::span<const domain::ItemId> items) override;
     [[nodiscard]] Result<void> keys(
         unsigned shard,
         domain::WallTime since,
@@ -62,6 +60,8 @@ public:
     ) override;
     [[nodiscard]] Result<void> given_back(domain::OrderId order) override;
     [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(unsigned shard, std::size_t max)
+        override;
+    [[nodiscard]] Result<void> note_repair(const domain::ItemId& item, std::string_view what)
         override;
 
 private:
@@ -80,10 +80,9 @@ private:
         std::string_view sql, std::initializer_list<Param> params
     );
     [[nodiscard]] Result<void> add_bought(
-        std::map<domain::UserId, domain::Units>& units,
-        std::string_view sql,
-        std::initializer_list<Param> params
+        Bought& bought, std::string_view sql, std::initializer_list<Param> params
     );
+    [[nodiscard]] Result<void> stay_in(unsigned shard, const ports::Epoch& epoch);
     [[nodiscard]] Result<void> write_item(unsigned shard, const ports::RecordedItem& item);
     [[nodiscard]] Result<std::uint64_t> write_movement(
         const domain::StockChange& change,

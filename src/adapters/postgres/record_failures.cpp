@@ -160,4 +160,14 @@ Record::Result<std::vector<Order>> Record::not_given_back(unsigned shard, std::s
     return orders;
 }
 
+Record::Result<void> Record::note_repair(const domain::ItemId& item, std::string_view what) {
+    auto noted = connection_.write(
+        "INSERT INTO audit_log (at, who, what, subject, reason) "
+        "VALUES ($1, 'conservation', 'stock.repair', $2, $3)",
+        {clock_.wall(), item, what}
+    );
+    if (!noted) return failed(noted.error(), "write an audit row");
+    return {};
+}
+
 }  // namespace firstcome::postgres

@@ -24,15 +24,16 @@ constexpr std::string_view select_piece_end =
     "SELECT order_id FROM orders WHERE order_id >= $1 ORDER BY order_id OFFSET $2 LIMIT 1";
 
 constexpr std::string_view select_bought =
-    "SELECT user_id, sum(quantity)::bigint FROM orders "
-    "WHERE item_id = $1 AND order_id >= $2 AND order_id < $3 AND status = 'confirmed' "
-    "GROUP BY user_id";
+    "SELECT item_id, user_id, sum(quantity)::bigint FROM orders "
+    "WHERE item_id = ANY($1) AND order_id >= $2 AND order_id < $3 AND status = 'confirmed' "
+    "GROUP BY item_id, user_id";
 
 constexpr std::string_view select_parked_bought =
-    "SELECT user_id, sum(quantity)::bigint FROM failed_order_events f "
-    "WHERE item_id = $1 AND consumer = 'orders' AND event_type = 'order.accepted' "
+    "SELECT item_id, user_id, sum(quantity)::bigint FROM failed_order_events f "
+    "WHERE item_id = ANY($1) AND consumer = 'orders' AND event_type = 'order.accepted' "
     "AND status IN ('retrying', 'dead') "
-    "AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = f.order_id) GROUP BY user_id";
+    "AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = f.order_id) "
+    "GROUP BY item_id, user_id";
 
 // $1: above which id; $2: shard; $3: accepted at or after; $4: how many.
 constexpr std::string_view select_keys =
@@ -76,21 +77,23 @@ Record::Result<std::set<domain::OrderId>> Record::stored(std::span<const domain:
     return found;
 }
 
-// Orders have no index on their item, which would cost each insert: they are read in pieces, so
-// that no call takes long, as of one moment, so that none is missed or counted twice. An item's
-// orders are younger than its first stock movement: the search begins there.
-Record::Result<std::vector<std::pair<domain::UserId, domain::Units>>> Record::bought(
-    const domain::ItemId& item
-) {
+// Orders have no index on their item, which would cost each insert: they are read once for all the
+// items, in pieces, so that no call takes long, as of one moment, so that none is missed or counted
+// twice. An item's orders are younger than its first stock movement: the search begins there.
+Record::Result<Record::Bought> Record::bought(std::span<const domain::ItemId> items) {
+    Bought bought;
+    std::vector<std::string_view> names;
+    for (const domain::ItemId& item : items) names.push_back(item.text());
+    if (names.empty()) return bought;
     const auto transaction = Transaction::begin(connection_);
     if (!transaction) return failed(transaction.error(), "begin to count what users bought");
     auto frozen = connection_.read("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (!frozen) return failed(frozen.error(), "begin to count what users bought");
-    auto first = connection_.read("SELECT min(at) FROM stock_movements WHERE item_id = $1", {item});
-    if (!first) return failed(first.error(), "look for an item's first movement");
+    auto first =
+        connection_.read("SELECT min(at) FROM stock_movements WHERE item_id = ANY($1)", {names});
+    if (!first) return failed(first.error(), "look for the items' first movement");
     const auto began = first->maybe_time(0, 0);
     auto from = began ? first_id_at(*began - clocks_apart_max) : domain::OrderId{};
-    std::map<domain::UserId, domain::Units> units;
     while (from != id_max) {
         // Of millions of orders this takes longer than the server lets the leads be silent; whether
         // they are still ours is asked by who relies on them.
@@ -98,26 +101,25 @@ Record::Result<std::vector<std::pair<domain::UserId, domain::Units>>> Record::bo
         auto next = connection_.read(select_piece_end, {from, options_.orders_a_piece});
         if (!next) return failed(next.error(), "count what users bought");
         const auto to = next->empty() ? id_max : next->id(0, 0);
-        auto counted = add_bought(units, select_bought, {item, from, to});
+        auto counted = add_bought(bought, select_bought, {names, from, to});
         if (!counted) return std::unexpected(counted.error());
         from = to;
     }
-    auto counted = add_bought(units, select_parked_bought, {item});
+    auto counted = add_bought(bought, select_parked_bought, {names});
     if (!counted) return std::unexpected(counted.error());
-    return std::vector<std::pair<domain::UserId, domain::Units>>(units.begin(), units.end());
+    return bought;
 }
 
 Record::Result<void> Record::add_bought(
-    std::map<domain::UserId, domain::Units>& units,
-    std::string_view sql,
-    std::initializer_list<Param> params
+    Bought& bought, std::string_view sql, std::initializer_list<Param> params
 ) {
     auto rows = connection_.read(sql, params);
     if (!rows) return failed(rows.error(), "count what users bought");
     for (std::size_t row = 0; row < rows->size(); ++row) {
-        const auto user = domain::UserId::from(rows->text(row, 0));
-        if (!user) return std::unexpected(RecordError::corrupt);
-        units[*user] += rows->integer(row, 1);
+        const auto item = domain::ItemId::from(rows->text(row, 0));
+        const auto user = domain::UserId::from(rows->text(row, 1));
+        if (!item || !user) return std::unexpected(RecordError::corrupt);
+        bought[*item][*user] += rows->integer(row, 2);
     }
     return {};
 }

@@ -167,9 +167,11 @@ Record::Result<std::variant<Changed, StockRejected>> Record::change_locked(
     if (!movement) return std::unexpected(movement.error());
     const RecordedItem wanted = wanted_of(recorded, after, *movement);
     if (after.total() < before.total()) {
-        auto refused = lower(wanted);
-        if (!refused) return std::unexpected(refused.error());
-        if (*refused) return **refused;
+        const auto lowered = lower(wanted);
+        if (!lowered) return std::unexpected(lowered.error());
+        if (const auto* no = std::get_if<StockRejected>(&*lowered)) return *no;
+        const auto stays = stay_in(shard, std::get<ports::Epoch>(*lowered));
+        if (!stays) return std::unexpected(stays.error());
     }
     if (auto written = write_item(shard, wanted); !written) return std::unexpected(written.error());
     const bool appeared = !before.per_user_limit && after.per_user_limit && after.orders > 0;
@@ -203,6 +205,18 @@ Record::Result<std::uint64_t> Record::write_movement(
     );
     if (!row) return failed(row.error(), "write a stock movement");
     return static_cast<std::uint64_t>(row->integer(0, 0));
+}
+
+// A rebuild that has begun since the sale was lowered read the total as it was, and opens the sale
+// with it. One that begins later waits for our lock, and so reads what we commit.
+Record::Result<void> Record::stay_in(unsigned shard, const ports::Epoch& epoch) {
+    auto row = connection_.write(
+        "SELECT FROM epochs WHERE shard = $1 AND number = $2 AND run_id = $3 FOR SHARE",
+        {shard, epoch.number, epoch.run_id}
+    );
+    if (!row) return failed(row.error(), "lock the epoch");
+    if (row->empty()) return std::unexpected(RecordError::not_ours);
+    return {};
 }
 
 // Last of all: from here to the commit the relay waits for the row.

@@ -15,8 +15,9 @@ using ports::RedriveTask;
 
 namespace {
 
-// Dead, as the filter says, not moved by this task yet ($5) and there when it began ($6).
-#define FC_STILL_TO_MOVE FC_FILTER " AND status = 'dead' AND id > $5 AND first_failure <= $6"
+// Dead, as the filter says, not moved by this task yet ($5) and there when it began: the time that
+// follows.
+#define FC_STILL_TO_MOVE FC_FILTER " AND status = 'dead' AND id > $5 AND first_failure <= "
 
 }  // namespace
 
@@ -27,10 +28,16 @@ DeadLetters::Result<RedriveTask> DeadLetters::start_redrive(
     const FilterTexts texts{filter};
     auto started = redrives_of(connection_.write(
         "INSERT INTO redrive_tasks (of_status, of_cause, of_item, of_consumer, per_second, status,"
-        " started_at, total) SELECT $1, $2, $3, $4, $7, 'running', $6, (SELECT count(*) FROM"
-        " failed_order_events WHERE " FC_STILL_TO_MOVE
-        ") ON CONFLICT DO NOTHING RETURNING " FC_REDRIVE_COLUMNS,
-        {texts.status, texts.cause, texts.item, texts.consumer, std::int64_t{0}, now, per_second}
+        " started_at, total) SELECT $1, $2, $3, $4, $7, 'running', coalesce($6" FC_OR_NOW
+        ", (SELECT count(*) FROM failed_order_events WHERE " FC_STILL_TO_MOVE
+        "coalesce($6" FC_OR_NOW ") ON CONFLICT DO NOTHING RETURNING " FC_REDRIVE_COLUMNS,
+        {texts.status,
+         texts.cause,
+         texts.item,
+         texts.consumer,
+         std::int64_t{0},
+         given(now),
+         per_second}
     ));
     if (!started) return std::unexpected(report(started.error(), "start a redrive"));
     if (started->empty()) return std::unexpected(DeadLetterError::in_the_way);
@@ -56,9 +63,13 @@ DeadLetters::Result<std::optional<RedriveTask>> DeadLetters::continue_redrive(
 
 // The task's row is locked, so that two nodes never move together more than its pace allows.
 postgres::Result<std::optional<RedriveTask>> DeadLetters::move_on(std::size_t max, WallTime now) {
-    const auto running =
-        redrives_of(connection_.write("SELECT " FC_REDRIVE_COLUMNS
-                                      " FROM redrive_tasks WHERE status = 'running' FOR UPDATE"));
+    auto rows = connection_.write(
+        "SELECT " FC_REDRIVE_COLUMNS ", coalesce($1" FC_OR_NOW
+        " FROM redrive_tasks WHERE status = 'running' FOR UPDATE",
+        {given(now)}
+    );
+    if (rows && !rows->empty()) now = rows->time(0, 12);
+    const auto running = redrives_of(std::move(rows));
     if (!running) return std::unexpected(running.error());
     if (running->empty()) return std::nullopt;
     const RedriveTask& task = running->front().task;
@@ -67,7 +78,7 @@ postgres::Result<std::optional<RedriveTask>> DeadLetters::move_on(std::size_t ma
 
     const auto moved = connection_.write(
         "WITH next AS MATERIALIZED (SELECT id FROM failed_order_events WHERE " FC_STILL_TO_MOVE
-        " ORDER BY id LIMIT $7 FOR UPDATE) UPDATE failed_order_events SET status = 'retrying',"
+        "$6 ORDER BY id LIMIT $7 FOR UPDATE) UPDATE failed_order_events SET status = 'retrying',"
         " attempts = 0, next_attempt = $8, claim_until = NULL WHERE id IN (SELECT next.id FROM"
         " next) RETURNING id",
         {texts.status,
@@ -85,7 +96,7 @@ postgres::Result<std::optional<RedriveTask>> DeadLetters::move_on(std::size_t ma
     }
     auto noted = redrives_of(connection_.write(
         "WITH more AS (SELECT EXISTS (SELECT FROM failed_order_events WHERE " FC_STILL_TO_MOVE
-        ") AS there) UPDATE redrive_tasks SET moved = moved + $7, last_entry = $5, status = CASE"
+        "$6) AS there) UPDATE redrive_tasks SET moved = moved + $7, last_entry = $5, status = CASE"
         " WHEN more.there THEN 'running' ELSE 'done' END, ended_at = CASE WHEN more.there THEN NULL"
         " ELSE $8 END FROM more WHERE id = $9 RETURNING " FC_REDRIVE_COLUMNS,
         {texts.status,
@@ -104,9 +115,9 @@ postgres::Result<std::optional<RedriveTask>> DeadLetters::move_on(std::size_t ma
 
 DeadLetters::Result<RedriveTask> DeadLetters::cancel_redrive(std::int64_t task, WallTime now) {
     auto cancelled = redrives_of(connection_.write(
-        "UPDATE redrive_tasks SET status = 'cancelled', ended_at = $1 WHERE id = $2 AND status ="
-        " 'running' RETURNING " FC_REDRIVE_COLUMNS,
-        {now, task}
+        "UPDATE redrive_tasks SET status = 'cancelled', ended_at = coalesce($1" FC_OR_NOW
+        " WHERE id = $2 AND status = 'running' RETURNING " FC_REDRIVE_COLUMNS,
+        {given(now), task}
     ));
     if (!cancelled) return std::unexpected(report(cancelled.error(), "cancel a redrive"));
     if (!cancelled->empty()) return std::move(cancelled->front().task);

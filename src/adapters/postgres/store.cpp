@@ -54,26 +54,20 @@ WHERE $2 IS NULL OR EXISTS (SELECT FROM orders WHERE order_id = $2 AND user_id =
                AND user_id = $1)
 ORDER BY order_id DESC LIMIT $5)";
 
-Store::Store(const StoreOptions& options, FindInOutbox find_in_outbox, WaitRelayed wait_relayed)
-    : find_in_outbox_(std::move(find_in_outbox)),
-      wait_relayed_(std::move(wait_relayed)),
-      pool_(options.connection, options.sessions, options.connection.call_timeout) {}
+Store::Store(const StoreOptions& options)
+    : pool_(options.connection, options.sessions, options.connection.call_timeout) {}
 
-// The order may move from the outbox to the table between two looks, but never back: so the table
-// is looked at once more.
 std::expected<std::optional<Order>, StoreError> Store::find(domain::OrderId id) {
-    auto found = look(id);
-    if (!found || *found) return found;
-    auto waiting = find_in_outbox_(id);
-    if (waiting && *waiting) return waiting;
-    found = look(id);
-    if (!found || *found) return found;
-    return waiting;
+    auto rows = ask(find_sql, {id});
+    if (!rows) return std::unexpected(rows.error());
+    if (rows->empty()) return std::nullopt;
+    auto order = order_at(*rows, 0);
+    if (!order) return std::unexpected(StoreError::corrupt);
+    return order;
 }
 
 std::expected<ports::OrderPage, StoreError> Store::list(const ports::OrderQuery& query) {
     FC_ASSERT(query.limit > 0);
-    if (auto relayed = wait_relayed_(); !relayed) return std::unexpected(relayed.error());
     const std::optional<std::string_view> item =
         query.item ? std::optional(query.item->text()) : std::nullopt;
     const std::optional<std::string_view> status =
@@ -89,15 +83,6 @@ std::expected<ports::OrderPage, StoreError> Store::list(const ports::OrderQuery&
     }
     if (rows->size() > query.limit) page.next = page.orders.back().id;
     return page;
-}
-
-Store::Read<std::optional<Order>> Store::look(domain::OrderId id) {
-    auto rows = ask(find_sql, {id});
-    if (!rows) return std::unexpected(rows.error());
-    if (rows->empty()) return std::nullopt;
-    auto order = order_at(*rows, 0);
-    if (!order) return std::unexpected(StoreError::corrupt);
-    return order;
 }
 
 Store::Read<Rows> Store::ask(std::string_view sql, std::initializer_list<Param> params) {

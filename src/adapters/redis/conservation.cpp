@@ -185,21 +185,35 @@ std::optional<Drift> Conservation::compare(
         .what = difference(expected, fmt::format("taken {} orders {}", found.sold, found.orders))};
 }
 
+// Refused where more is sold than there is by the record: a sale that took more before it could be
+// lowered. Only a rebuild ends that.
+bool Conservation::put_totals(const Drift& drift) {
+    domain::StockChange nothing;
+    nothing.item = drift.item;
+    nothing.operation = domain::StockOperation::add;
+    nothing.reason = "repair: " + drift.what;
+    nothing.who = "conservation";
+    return ledger_.change_stock(nothing).has_value();
+}
+
+// The log has it too, should the record not take it now.
+void Conservation::note(const Drift& drift) {
+    const auto noted = record_.note_repair(
+        drift.item, fmt::format("rebuilt: units {}, {}", drift.units, drift.what)
+    );
+    if (!noted) log::warn("a repair is not in the audit log", {{"item", drift.item.text()}});
+}
+
 // Between two calls everything that was under way has ended.
 void Conservation::repair(std::vector<Drift>& drifts) {
     bool rebuilt = false;
     for (Drift& drift : drifts) {
         if (std::ranges::find(last_, drift) == last_.end() || drift.oversold) continue;
-        if (drift.totals) {
-            domain::StockChange nothing;
-            nothing.item = drift.item;
-            nothing.operation = domain::StockOperation::add;
-            nothing.reason = "repair: " + drift.what;
-            nothing.who = "conservation";
-            drift.repaired = ledger_.change_stock(nothing).has_value();
-        } else {
+        drift.repaired = drift.totals && put_totals(drift);
+        if (!drift.repaired) {
             rebuilt = rebuilt || rebuild_.run().has_value();
             drift.repaired = rebuilt;
+            if (rebuilt) note(drift);
         }
         log::warn(
             "Redis and the record differed",

@@ -48,7 +48,8 @@ struct ConservationOptions {
 /// the record, so both can be compared while the sale goes on.
 ///
 /// A drift that is the same at two calls is repaired: totals by a stock change of nothing, which
-/// waits for changes under way; units by a rebuild.
+/// waits for changes under way; units, and totals that cannot be put, by a rebuild. Either leaves
+/// an entry in the audit log.
 /// Errors   as in LedgerError; nothing was compared
 /// Thread   the leader's
 class Conservation {
@@ -82,6 +83,8 @@ private:
         const ports::RecordedItem& recorded, const Taken& waiting, const Reply* fields
     ) const;
     void repair(std::vector<Drift>& drifts);
+    [[nodiscard]] bool put_totals(const Drift& drift);
+    void note(const Drift& drift);
 
     ConservationOptions options_;
     ports::SystemOfRecord& record_;  // outlives

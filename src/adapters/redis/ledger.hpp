@@ -134,7 +134,7 @@ private:
     );
 
     [[nodiscard]] Result<std::optional<LiveItem>> read_live(const domain::ItemId& item);
-    [[nodiscard]] ports::SystemOfRecord::Result<std::optional<domain::StockRejected>> lower(
+    [[nodiscard]] ports::SystemOfRecord::Result<ports::SystemOfRecord::Lowered> lower(
         const ports::RecordedItem& wanted, Result<void>& fault
     );
     [[nodiscard]] Result<std::optional<ports::Failed>> fail(

@@ -55,12 +55,12 @@ std::expected<std::optional<LiveItem>, LedgerError> Ledger::read_live(const doma
     return std::unexpected(LedgerError::rebuilding);
 }
 
-ports::SystemOfRecord::Result<std::optional<StockRejected>> Ledger::lower(
+ports::SystemOfRecord::Result<ports::SystemOfRecord::Lowered> Ledger::lower(
     const RecordedItem& wanted, Result<void>& fault
 ) {
     base::failpoint("before_stock_lower");
     const auto lowered = eval_stock(calls_, StockStep::lower, wanted);
-    if (lowered) return std::nullopt;
+    if (lowered) return lowered->epoch;
     if (code_of(lowered.error().text) == "BELOW") {
         const Reply sold{.kind = Reply::Kind::text, .text = lowered.error().text.substr(6)};
         // Sold while the record decided: its total before is what it still has.

@@ -227,12 +227,16 @@ std::expected<void, RecordError> Rebuild::count_entries(
 std::expected<void, RecordError> Rebuild::write_items() {
     const auto items = record_.items(options_.shard);
     if (!items) return std::unexpected(items.error());
+    std::vector<domain::ItemId> limited;
     for (const RecordedItem& item : *items) {
         if (auto written = write_item(item); !written) return written;
-        if (item.figures.per_user_limit) {
-            if (auto written = write_bought(item.figures.item); !written) return written;
-        }
+        if (item.figures.per_user_limit) limited.push_back(item.figures.item);
         tell("items", ++done_.items);
+    }
+    const auto bought = count_bought(limited);
+    if (!bought) return std::unexpected(bought.error());
+    for (const auto& [item, users] : *bought) {
+        if (auto written = write_bought(item, users); !written) return written;
     }
     return {};
 }
@@ -266,9 +270,9 @@ std::expected<void, RecordError> Rebuild::write_item(const RecordedItem& item) {
     return {};
 }
 
-std::expected<void, RecordError> Rebuild::write_bought(const domain::ItemId& item) {
-    const auto bought = count_bought(item);
-    if (!bought) return std::unexpected(bought.error());
+std::expected<void, RecordError> Rebuild::write_bought(
+    const domain::ItemId& item, const std::map<domain::UserId, domain::Units>& bought
+) {
     std::vector<std::string> words{std::string(item.text())};
     const auto write = [&]() -> Result<void> {
         if (words.size() == 1) return {};
@@ -277,7 +281,7 @@ std::expected<void, RecordError> Rebuild::write_bought(const domain::ItemId& ite
         if (!written) return std::unexpected(written.error());
         return {};
     };
-    for (const auto& [user, units] : *bought) {
+    for (const auto& [user, units] : bought) {
         words.emplace_back(user.text());
         words.push_back(std::to_string(units));
         if (words.size() < 2 * options_.writes_a_call) continue;
@@ -286,27 +290,31 @@ std::expected<void, RecordError> Rebuild::write_bought(const domain::ItemId& ite
     return write();
 }
 
-// An order that failed holds its units until they are back, so it counts here until then. Two
-// reads see it on one side each; while one fails in between, they are made again.
-std::expected<std::map<domain::UserId, domain::Units>, RecordError> Rebuild::count_bought(
-    const domain::ItemId& item
+// All at once: counting reads all orders there are, however few the items. An order that failed
+// holds its units until they are back, so it counts here until then. Two reads see it on one side
+// each; while one fails in between, they are made again.
+std::expected<ports::SystemOfRecord::Bought, RecordError> Rebuild::count_bought(
+    std::span<const domain::ItemId> items
 ) {
+    if (items.empty()) return {};
     auto failing = record_.not_given_back(options_.shard, failed_orders_max);
     while (failing) {
-        const auto live = record_.bought(item);
-        if (!live) return std::unexpected(live.error());
+        auto bought = record_.bought(items);
+        if (!bought) return std::unexpected(bought.error());
         auto still = record_.not_given_back(options_.shard, failed_orders_max);
         if (!still) return std::unexpected(still.error());
         const bool same =
             std::ranges::equal(*failing, *still, {}, &domain::Order::id, &domain::Order::id);
         failing = std::move(still);
         if (!same) continue;
-        auto users = waiting_[item].users;
-        for (const auto& [user, units] : *live) users[user] += units;
-        for (const domain::Order& order : *failing) {
-            if (order.item == item) users[order.user] += order.quantity;
+        for (const domain::ItemId& item : items) {
+            for (const auto& [user, units] : waiting_[item].users) (*bought)[item][user] += units;
         }
-        return users;
+        for (const domain::Order& order : *failing) {
+            const bool limited = std::ranges::find(items, order.item) != items.end();
+            if (limited) (*bought)[order.item][order.user] += order.quantity;
+        }
+        return bought;
     }
     return std::unexpected(failing.error());
 }

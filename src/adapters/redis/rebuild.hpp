@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -107,9 +108,11 @@ private:
     [[nodiscard]] Result<void> count_entries(const Begun& begun, std::span<const Reply> entries);
     [[nodiscard]] Result<void> write_items();
     [[nodiscard]] Result<void> write_item(const ports::RecordedItem& item);
-    [[nodiscard]] Result<void> write_bought(const domain::ItemId& item);
-    [[nodiscard]] Result<std::map<domain::UserId, domain::Units>> count_bought(
-        const domain::ItemId& item
+    [[nodiscard]] Result<void> write_bought(
+        const domain::ItemId& item, const std::map<domain::UserId, domain::Units>& bought
+    );
+    [[nodiscard]] Result<ports::SystemOfRecord::Bought> count_bought(
+        std::span<const domain::ItemId> items
     );
     [[nodiscard]] Result<void> write_keys(const Begun& begun);
     [[nodiscard]] Result<void> write_keys(const Begun& begun, std::span<const Key> keys);

@@ -21,37 +21,43 @@ LedgerError ledger_error(RecordError error) {
     FC_UNREACHABLE();
 }
 
-ShardCalls::Result<Reply> eval_stock(
+ShardCalls::Result<StockStepped> eval_stock(
     ShardCalls& calls, StockStep step, const ports::RecordedItem& item
 ) {
     const domain::StockFigures& figures = item.figures;
-    return calls.eval(
-        scripts().stock,
-        {step == StockStep::lower ? "lower" : "put",
-         std::string(figures.item.text()),
-         std::to_string(figures.initial),
-         std::to_string(figures.restocked),
-         text_of(figures.window.opens_at),
-         text_of(figures.window.closes_at),
-         text_of(figures.per_user_limit),
-         std::to_string(item.movement),
-         figures.orders == 0 ? "new" : ""}
-    );
+    const ShardCalls::Arguments arguments{
+        step == StockStep::lower ? "lower" : "put",
+        std::string(figures.item.text()),
+        std::to_string(figures.initial),
+        std::to_string(figures.restocked),
+        text_of(figures.window.opens_at),
+        text_of(figures.window.closes_at),
+        text_of(figures.per_user_limit),
+        std::to_string(item.movement),
+        figures.orders == 0 ? "new" : ""};
+    ports::Epoch epoch;
+    auto reply = calls.eval(scripts().stock, [&](const Life& life) {
+        epoch = life.epoch;
+        return arguments;
+    });
+    if (!reply) return std::unexpected(std::move(reply.error()));
+    return StockStepped{.epoch = std::move(epoch), .reply = std::move(*reply)};
 }
 
 std::expected<LiveItem, LedgerError> put_item(
     ShardCalls& calls, const ports::RecordedItem& item, domain::WallTime now
 ) {
-    const auto reply = eval_stock(calls, StockStep::put, item);
-    if (!reply) return std::unexpected(reply.error().error);
-    if (reply->items.size() != 2) return std::unexpected(LedgerError::outcome_unknown);
-    if (reply->items[0].says("counting")) {
+    const auto stepped = eval_stock(calls, StockStep::put, item);
+    if (!stepped) return std::unexpected(stepped.error().error);
+    const std::vector<Reply>& answer = stepped->reply.items;
+    if (answer.size() != 2) return std::unexpected(LedgerError::outcome_unknown);
+    if (answer[0].says("counting")) {
         log::info(
             "a limit appeared on an item that has sold: the shard is rebuilt to count its buyers",
             {{"shard", calls.keys().shard}, {"item", item.figures.item.text()}}
         );
     }
-    auto live = read_item(item.figures.item, reply->items[1], now);
+    auto live = read_item(item.figures.item, answer[1], now);
     if (!live) return std::unexpected(LedgerError::outcome_unknown);
     return *live;
 }

@@ -14,9 +14,14 @@ namespace firstcome::redis {
 /// The steps of stock.lua.
 enum class StockStep : std::uint8_t { lower, put };
 
+struct StockStepped {
+    ports::Epoch epoch;  ///< of the sale that was changed
+    Reply reply;         ///< of stock.lua
+};
+
 /// Repeating it, or doing it late, changes nothing. A limit that appears closes the shard, until
 /// the leader has counted what users hold.
-[[nodiscard]] ShardCalls::Result<Reply> eval_stock(
+[[nodiscard]] ShardCalls::Result<StockStepped> eval_stock(
     ShardCalls& calls, StockStep step, const ports::RecordedItem& item
 );
 /// StockStep::put; the item as it is in the sale then.

@@ -39,10 +39,7 @@ public:
             []() -> ports::SystemOfRecord::Result<std::optional<domain::StockFigures>> {
                 return std::nullopt;
             },
-            [](const ports::RecordedItem&)
-                -> ports::SystemOfRecord::Result<std::optional<domain::StockRejected>> {
-                return std::nullopt;
-            }
+            [](const ports::RecordedItem&) { return ports::SystemOfRecord::Lowered{}; }
         );
         ASSERT_TRUE(changed.has_value());
     }

@@ -31,7 +31,7 @@ public:
 
     std::unique_ptr<postgres::DeadLetters> open(bool events = false) const {
         return std::make_unique<postgres::DeadLetters>(postgres::DeadLettersOptions{
-            .connection = connection_to(url_), .events = events});
+            .connection = connection_to(url_), .events = events, .server_time = false});
     }
 
     std::vector<std::string> audits() {
@@ -100,6 +100,35 @@ TEST_F(PostgresDeadLetters, ALeaderThatStoodStillThroughAFailoverParksNothing) {
          }}};
     EXPECT_FALSE(knows_none.park(accepted_event(3), "orders", refused(), now, now).has_value());
     EXPECT_EQ(world.count("failed_order_events"), 1);
+}
+
+TEST_F(PostgresDeadLetters, ANodeWhoseClockIsAheadTakesNothingTooEarly) {
+    postgres::DeadLetters letters{{.connection = connection_to(world.url())}};
+    postgres::DeadLetters ahead{{.connection = connection_to(world.url())}};
+    const domain::WallTime later = now + 24h;
+    ASSERT_TRUE(letters.park(accepted_event(1), "orders", refused(), now, now).has_value());
+    const auto claimed = letters.claim_due("orders", now, now + 30s, 10).value();
+    ASSERT_EQ(claimed.size(), 1U);
+    const auto taken = [&] { return ahead.claim_due("orders", later, later + 30s, 10)->size(); };
+    EXPECT_EQ(taken(), 0U) << "somebody tries it";
+    EXPECT_FALSE(ahead.discard(claimed[0].id, "x", "eve", later).has_value());
+    ASSERT_TRUE(letters.failed_again(claimed[0].id, refused(), true, now, now + 1h).has_value());
+    EXPECT_EQ(taken(), 0U) << "it is not due for an hour";
+    const auto kept = letters.find(claimed[0].id).value().value();
+    EXPECT_EQ(kept.next_attempt.value() - kept.last_failure, 1h);
+    ASSERT_TRUE(ahead.retry(claimed[0].id, later).has_value());
+    EXPECT_EQ(letters.claim_due("orders", now, now + 30s, 10)->size(), 1U) << "due at once";
+}
+
+TEST_F(PostgresDeadLetters, ARedriveKeepsItsPaceWhateverClockContinuesIt) {
+    postgres::DeadLetters letters{{.connection = connection_to(world.url())}};
+    for (unsigned n = 1; n <= 3; ++n) {
+        ASSERT_TRUE(letters.park(accepted_event(n), "orders", refused(), now, now).has_value());
+        const auto claimed = letters.claim_due("orders", now, now + 30s, 1).value();
+        ASSERT_TRUE(letters.failed_again(claimed[0].id, refused(), true, now, {}).has_value());
+    }
+    EXPECT_EQ(letters.start_redrive({}, 1, now - 24h)->total, 3U);
+    EXPECT_LT(letters.continue_redrive(10, now + 24h).value()->moved, 3U) << "one a second";
 }
 
 // A node that stood still delivers although its claim has ended, while a person gives the entry up:

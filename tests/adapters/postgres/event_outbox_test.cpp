@@ -59,7 +59,7 @@ public:
     void set_stock(std::string_view what, domain::Units units) {
         const auto none = [] { return std::optional<domain::StockFigures>{}; };
         const auto fine = [](const ports::RecordedItem&) {
-            return std::optional<domain::StockRejected>{};
+            return ports::SystemOfRecord::Lowered{};
         };
         const auto done = postgres_.record().change_stock(0, stock_set(what, units), none, fine);
         EXPECT_TRUE(done.has_value());

@@ -24,7 +24,7 @@ protected:
     void set(std::string_view what, domain::Units units) {
         const auto none = [] { return std::optional<domain::StockFigures>{}; };
         const auto fine = [](const ports::RecordedItem&) {
-            return std::optional<domain::StockRejected>{};
+            return ports::SystemOfRecord::Lowered{};
         };
         EXPECT_TRUE(world.record().change_stock(0, stock_set(what, units), none, fine).has_value());
     }
@@ -159,6 +159,25 @@ TEST_F(OrdersIntoPostgres, AKeyOfAnotherOrderIsADuplicateUntilItIsForgotten) {
     EXPECT_EQ(deliver({buy({.key = "k"}), buy()}).delivered, 2U);
     EXPECT_EQ(world.psql("SELECT count(*) FROM orders WHERE key IS NULL"), "2");
     EXPECT_EQ(figures().sold, 3);
+}
+
+// Each shard of Redis knows only its own keys, so both were answered 202.
+TEST_F(OrdersIntoPostgres, OneKeyForItemsOfTwoShardsIsTwoOrdersAndEachIsForgottenByItself) {
+    EventMaker elsewhere{1, 2};
+    const auto buy_there = [&](const Event& with_key_of) {
+        Event made = elsewhere.accepted({.item = "hat"}, world.clock().wall());
+        made.key = with_key_of.key;
+        return made;
+    };
+    const Event here = buy({.key = "k"});
+    EXPECT_EQ(deliver({here}).delivered, 1U);
+    EXPECT_EQ(deliver({buy_there(here)}).delivered, 1U);
+    EXPECT_EQ(figures("hat").sold, 1);
+    const Delivery again = deliver({buy_there(here)});
+    EXPECT_EQ(again.failure->cause, Cause::duplicate);
+    world.clock().pass(24h);
+    EXPECT_EQ(deliver({buy({.key = "k"})}).delivered, 1U);
+    EXPECT_EQ(world.psql("SELECT shard FROM orders WHERE key IS NULL"), "0");
 }
 
 TEST_F(OrdersIntoPostgres, AnOrderOfAnItemWithoutARowIsNotLost) {

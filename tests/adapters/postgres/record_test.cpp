@@ -81,9 +81,7 @@ TEST(LeadOfAShard, IsLostWithTheServerAndTakenAgain) {
 TEST(StockChange, IsMadeByOneAtATimePerItem) {
     PostgresWorld world;
     const auto none = [] { return std::optional<domain::StockFigures>{}; };
-    const auto fine = [](const ports::RecordedItem&) {
-        return std::optional<domain::StockRejected>{};
-    };
+    const auto fine = [](const ports::RecordedItem&) { return ports::SystemOfRecord::Lowered{}; };
     ASSERT_TRUE(world.record().change_stock(0, stock_set("shoe", 0), none, fine).has_value());
     auto add = stock_set("shoe", 1);
     add.operation = domain::StockOperation::add;
@@ -108,12 +106,43 @@ TEST(StockChange, OfAnItemThatOversoldIsForThePersonWhoLooks) {
         figures.remaining = -1;
         return std::optional(figures);
     };
-    const auto fine = [](const ports::RecordedItem&) {
-        return std::optional<domain::StockRejected>{};
-    };
+    const auto fine = [](const ports::RecordedItem&) { return ports::SystemOfRecord::Lowered{}; };
     const auto changed = world.record().change_stock(0, stock_set("shoe", 5), live, fine);
     ASSERT_FALSE(changed.has_value());
     EXPECT_EQ(changed.error(), ports::RecordError::corrupt);
+}
+
+TEST(StockChange, KeepsARebuildWaitingThatWouldReadTheTotalAsItWas) {
+    PostgresWorld world;
+    const auto none = [] { return std::optional<domain::StockFigures>{}; };
+    const auto fine = [](const ports::RecordedItem&) { return ports::Epoch{1, "a"}; };
+    const ports::Epoch first = world.record().advance_epoch(0, ports::Epoch{}, "a").value();
+    ASSERT_TRUE(world.record().change_stock(0, stock_set("shoe", 9), none, fine).has_value());
+    // What a change does last, before it commits.
+    postgres::Connection changing{connection_to(world.url())};
+    ASSERT_TRUE(changing.begin().has_value());
+    ASSERT_TRUE(changing.write("SELECT FROM epochs WHERE shard = 0 FOR SHARE"));
+    ASSERT_TRUE(changing.write("UPDATE items SET initial = 4 WHERE item_id = 'shoe'"));
+    domain::Units read = 0;
+    std::thread rebuild{[&] {
+        EXPECT_TRUE(world.other().advance_epoch(0, first, "b").has_value());
+        read = world.other().item(item("shoe")).value()->figures.total();
+    }};
+    while (world.psql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0") {
+        std::this_thread::yield();
+    }
+    ASSERT_TRUE(changing.commit().has_value());
+    rebuild.join();
+    EXPECT_EQ(read, 4);
+}
+
+TEST(Repair, IsAudited) {
+    PostgresWorld world;
+    ASSERT_TRUE(world.record().note_repair(item("shoe"), "expected 5, found 1").has_value());
+    EXPECT_EQ(
+        world.psql("SELECT who, what, subject, reason FROM audit_log"),
+        "conservation|stock.repair|shoe|expected 5, found 1"
+    );
 }
 
 TEST(FailedOrder, IsToldAndAudited) {

@@ -9,8 +9,6 @@ namespace {
 
 using domain::Order;
 using domain::OrderStatus;
-using ports::StoreError;
-using FoundInOutbox = std::expected<std::optional<Order>, StoreError>;
 
 class OrdersInPostgres : public ::testing::Test {
 protected:
@@ -34,14 +32,7 @@ protected:
 
     PostgresWorld world;
     EventMaker events;
-    std::function<FoundInOutbox(domain::OrderId)> outbox = [](domain::OrderId) {
-        return FoundInOutbox{};
-    };
-    std::expected<void, StoreError> relayed;
-    postgres::Store orders{
-        {.connection = connection_to(world.url())},
-        [this](domain::OrderId id) { return outbox(id); },
-        [this] { return relayed; }};
+    postgres::Store orders{{.connection = connection_to(world.url())}};
 };
 
 }  // namespace
@@ -57,30 +48,6 @@ TEST_F(OrdersInPostgres, AStoredOrderIsConfirmedAndSafeInTheDatabase) {
     EXPECT_FALSE(orders.find(buy().id).value().has_value());
 }
 
-TEST_F(OrdersInPostgres, AnOrderIsFoundWhileItMovesFromTheOutboxToTheTable) {
-    const domain::Event waiting = buy();
-    outbox = [&](domain::OrderId) -> FoundInOutbox { return waiting.order; };
-    EXPECT_EQ(found(waiting.id).status, OrderStatus::processing);
-    EXPECT_EQ(found(waiting.id).durability, domain::Durability::redis);
-    outbox = [&](domain::OrderId) -> FoundInOutbox {
-        store(waiting);  // just now, between the two looks
-        return std::nullopt;
-    };
-    EXPECT_EQ(found(waiting.id).status, OrderStatus::confirmed);
-}
-
-TEST_F(OrdersInPostgres, AnOutboxThatCannotBeAskedIsNoReasonToSayItDoesNotExist) {
-    outbox = [](domain::OrderId) -> FoundInOutbox {
-        return std::unexpected(StoreError::unavailable);
-    };
-    const auto asked = orders.find(buy().id);
-    ASSERT_FALSE(asked.has_value());
-    EXPECT_EQ(asked.error(), StoreError::unavailable);
-    const domain::Event stored = buy();
-    store(stored);
-    EXPECT_EQ(found(stored.id).id, stored.id);
-}
-
 TEST_F(OrdersInPostgres, AParkedOrderIsProcessingUntilItIsGivenUp) {
     const domain::Event parked = buy();
     world.park(parked);
@@ -92,13 +59,6 @@ TEST_F(OrdersInPostgres, AParkedOrderIsProcessingUntilItIsGivenUp) {
     const auto page = orders.list({.user = user("ann"), .item = {}, .status = {}, .after = {}});
     ASSERT_EQ(page->orders.size(), 1U);
     EXPECT_EQ(page->orders[0].status, OrderStatus::failed);
-}
-
-TEST_F(OrdersInPostgres, AListWaitsForTheRelayAndSaysWhenItCannot) {
-    relayed = std::unexpected(StoreError::unavailable);
-    const auto page = orders.list({.user = user("ann"), .item = {}, .status = {}, .after = {}});
-    ASSERT_FALSE(page.has_value());
-    EXPECT_EQ(page.error(), StoreError::unavailable);
 }
 
 TEST_F(OrdersInPostgres, AListFiltersAndACursorOfSomebodyElseLeadsNowhere) {

@@ -73,7 +73,7 @@ TEST_F(RedisConservation, AChangeTheRecordHasAndTheSaleNotIsCarriedOver) {
         [&]() -> ports::SystemOfRecord::Result<std::optional<domain::StockFigures>> {
             return live();
         },
-        [](const ports::RecordedItem&) { return std::nullopt; }
+        [](const ports::RecordedItem&) { return ports::Epoch{}; }
     );
     ASSERT_TRUE(changed.has_value());
     expect_repaired_at_the_second_look();
@@ -99,7 +99,7 @@ TEST_F(RedisConservation, AnItemTheSaleNeverHeardOfIsPutThere) {
         []() -> ports::SystemOfRecord::Result<std::optional<domain::StockFigures>> {
             return std::nullopt;
         },
-        [](const ports::RecordedItem&) { return std::nullopt; }
+        [](const ports::RecordedItem&) { return ports::Epoch{}; }
     );
     ASSERT_TRUE(changed.has_value());
     EXPECT_EQ(shop.place(node->ledger, {.item = "hat"}), "item_not_found");
@@ -115,6 +115,39 @@ TEST_F(RedisConservation, UnitsThatNobodyKnowsOfGoWithARebuild) {
     EXPECT_TRUE(check().drifts.front().repaired);
     EXPECT_EQ(left(), "95");
     EXPECT_TRUE(check().drifts.empty());
+    const std::vector<std::string> noted{
+        "shoe: rebuilt: units 4, expected taken 5 orders 1, found taken 1 orders 1"};
+    EXPECT_EQ(shop.truth.repairs(), noted);
+}
+
+TEST_F(RedisConservation, AChangeLoweredInASaleThatIsRebuiltMeanwhileIsNotMade) {
+    const auto other = shop.node({.number = 2});
+    shop.truth.when_lowered([&] { EXPECT_TRUE(other->rebuild.run().has_value()); });
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 60)), "rebuilding");
+    EXPECT_EQ(left(), "95") << "as the rebuild has read it";
+    EXPECT_EQ(node->record.item(test::item("shoe")).value()->figures.total(), 100);
+    shop.clock.pass(1s);  // a no is not asked again at once
+    EXPECT_TRUE(check().drifts.empty());
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 60)), "ok");
+    EXPECT_EQ(left(), "55");
+}
+
+TEST_F(RedisConservation, TotalsThatCannotBePutAreRebuilt) {
+    const auto lowered = node->record.change_stock(
+        0,
+        test::stock_set("shoe", 60),
+        [] { return std::optional<domain::StockFigures>{}; },
+        [&](const ports::RecordedItem&) { return node->record.epoch(0).value(); }
+    );
+    ASSERT_TRUE(lowered.has_value());
+    EXPECT_EQ(shop.place(node->ledger, {.quantity = 90}), "accepted 2") << "Redis knows of 100";
+    EXPECT_FALSE(check().drifts.front().repaired);
+    EXPECT_TRUE(check().drifts.front().repaired);
+    EXPECT_EQ(left(), "0");
+    EXPECT_EQ(shop.place(node->ledger, {}), "sold_out");
+    ASSERT_EQ(check().drifts.size(), 1U);
+    EXPECT_TRUE(check().drifts.front().oversold) << "and told, not rebuilt again";
+    EXPECT_EQ(node->record.epoch(0)->number, 2U);
 }
 
 TEST_F(RedisConservation, WhatIsDamagedOrGoneIsRebuilt) {

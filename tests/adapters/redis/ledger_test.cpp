@@ -3,6 +3,7 @@
 #include "tests/adapters/redis/world.hpp"
 
 #include <array>
+#include <poll.h>
 #include <set>
 
 namespace firstcome::redis {
@@ -241,6 +242,62 @@ TEST_F(RedisLedger, TooFewReplicasLeaveTheOutcomeUnknown) {
     EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
     const auto lenient = shop.node({.number = 2});
     EXPECT_EQ(shop.place(lenient->ledger, {.key = "k"}), "replayed 1");
+}
+
+/// Waits, in real time, until the replica has all its master has.
+void wait_in_step(const test::RedisServer& replica) {
+    const auto is_in_step = [&] {
+        return replica.cli({"INFO", "replication"}).contains("master_link_status:up");
+    };
+    for (int tries = 0; !is_in_step() && tries < 1500; ++tries) ::poll(nullptr, 0, 10);
+    ASSERT_TRUE(is_in_step());
+}
+
+TEST(RedisReplica, HasABatchBeforeItIsAnsweredAndOnceGoneLeavesTheOutcomeUnknown) {
+    test::RedisServer master({"--repl-diskless-sync-delay", "0"});
+    test::RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(master.port())});
+    wait_in_step(replica);
+    Shop shop{master};
+    NodeOptions options;
+    options.ledger.replicas_required = 1;
+    options.ledger.replica_wait = 5s;
+    const auto node = shop.node(options);
+    ASSERT_TRUE(node->rebuild.keep());
+    ASSERT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 10)), "ok");
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k1"}), "accepted 1");
+    EXPECT_EQ(replica.cli({"HGET", "fc:{s0}:item:shoe", "remaining"}), "9") << "it has it already";
+    replica.kill();
+    options.ledger.replica_wait = 20ms;
+    options.number = 2;
+    const auto hasty = shop.node(options);
+    EXPECT_EQ(shop.place(hasty->ledger, {.key = "k2"}), name(LedgerError::outcome_unknown));
+    EXPECT_EQ(shop.place(hasty->ledger, {.key = "k2"}), name(LedgerError::outcome_unknown));
+    replica.start();
+    wait_in_step(replica);
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k2"}), "replayed 2");
+    EXPECT_EQ(shop.cli({"HGET", "fc:{s0}:item:shoe", "remaining"}), "8") << "taken once";
+}
+
+TEST(RedisThatLoads, SellsNothingUntilItHasReadItsFileAndThenGoesOn) {
+    // It rests a while after each command it reads, and looks at its clients after each 1,024.
+    test::RedisServer server({"--key-load-delay", "10"});
+    Shop shop{server};
+    const auto node = shop.node();
+    ASSERT_TRUE(node->rebuild.keep());
+    ASSERT_EQ(Shop::change(node->ledger, test::stock_set("shoe", 10)), "ok");
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "accepted 1");
+    shop.cli({"EVAL", "for i = 1, 20000 do redis.call('SET', 'key' .. i, 'x') end", "0"});
+    server.kill();
+    server.start_loading();
+    ASSERT_TRUE(server.is_loading());
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), name(LedgerError::rebuilding));
+    EXPECT_FALSE(node->rebuild.keep());
+    EXPECT_TRUE(server.is_loading()) << "all this time";
+    for (int tries = 0; server.is_loading() && tries < 1500; ++tries) ::poll(nullptr, 0, 10);
+    EXPECT_TRUE(node->rebuild.keep());
+    shop.clock.pass(1s);  // a no is not asked again at once
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "replayed 1");
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2");
 }
 
 TEST_F(RedisLedger, TheLevelDatabaseIsAnsweredAfterTheRelay) {
