@@ -151,7 +151,7 @@ bool read_target(std::string_view target, Request& request) {
     request.target = target;
     std::string_view rest = target;
     if (target == "*") {
-        request.path = target;
+        request.path = request.path_as_sent = target;
         return request.method == Method::options;
     }
     if (target.front() != '/') {
@@ -169,7 +169,8 @@ bool read_target(std::string_view target, Request& request) {
         request.query = rest.substr(question + 1);
         rest = rest.substr(0, question);
     }
-    return read_path(rest.empty() ? std::string_view{"/"} : rest, request);
+    request.path_as_sent = rest.empty() ? std::string_view{"/"} : rest;
+    return read_path(request.path_as_sent, request);
 }
 
 std::optional<ProblemCode> read_request_line(std::string_view line, Parse& parse) {

@@ -30,6 +30,47 @@ TEST(Api, DescribesTheDeadlineWhereOneIsHeard) {
     EXPECT_EQ(deadline.at("in").as_string(), "header");
 }
 
+/// A batch of nothing but mistakes: each is answered with a problem of its own.
+std::string batch_of_mistakes(std::size_t count) {
+    std::string body = R"({"orders":[0)";
+    for (std::size_t i = 1; i < count; ++i) body += ",0";
+    return body + "]}";
+}
+
+TEST(Api, WhatABatchIsAnsweredDoesNotGrowWithItsTarget) {
+    ApiWorld world;
+    const std::string host(8000, 'a');
+    const std::string target = "http://" + host + "/api/v1/orders%3Abatch";
+    const Answer answer = world.ask("POST", target, batch_of_mistakes(1000));
+    EXPECT_EQ(answer.status, 200U);
+    EXPECT_EQ(answer.body.find(host), std::string::npos);
+    EXPECT_NE(answer.body.find(R"("instance":"/api/v1/orders%3Abatch")"), std::string::npos);
+    EXPECT_LT(answer.body.size(), std::size_t{512} * 1024);
+}
+
+TEST(Api, OrdersTakeNoQuery) {
+    ApiWorld world;
+
+    const struct {
+        std::string_view path;
+        unsigned status;
+        std::string_view why;
+    } rows[] = {
+        {"/api/v1/orders?userId=1", 400, "what is in the query would not be heard"},
+        {"/api/v1/orders:batch?x", 400, "also in a batch"},
+        {"/api/v1/orders:batch?", 200, "an empty one says nothing"},
+    };
+
+    for (const auto& [path, status, why] : rows) {
+        const Answer answer = world.ask("POST", path, batch_of_mistakes(1));
+        EXPECT_EQ(answer.status, status) << why;
+        EXPECT_EQ(answer.body.find('?'), std::string::npos) << "instance is the path alone";
+        if (status == 400) {
+            EXPECT_NE(answer.body.find("unknown_parameter"), std::string::npos) << why;
+        }
+    }
+}
+
 TEST(Api, EachRouteIsForThoseItConcerns) {
     const struct {
         std::string_view path;

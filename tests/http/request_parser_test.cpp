@@ -42,6 +42,7 @@ TEST(RequestHead, GivesWhatWasSent) {
     EXPECT_EQ(*size, text.size() - 4);
     EXPECT_EQ(request.method, Method::post);
     EXPECT_EQ(request.target, "/api/v1/orders?x=1&y=%20");
+    EXPECT_EQ(request.path_as_sent, "/api/v1/orders");
     EXPECT_EQ(request.path, "/api/v1/orders");
     EXPECT_EQ(request.query, "x=1&y=%20");
     EXPECT_EQ(request.content_type, "application/json");
