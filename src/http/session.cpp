@@ -9,6 +9,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
@@ -29,6 +30,9 @@ constexpr std::size_t buffer_size_busy = std::size_t{12} * 1024;
 constexpr std::size_t output_size_max = std::size_t{256} * 1024;
 /// Pipelined requests that wait for one before them; beyond it they are answered first.
 constexpr std::size_t pending_max = 256;
+
+/// Pipelined requests that are answered at once before the others of this thread have their turn.
+constexpr std::size_t answered_in_a_row_max = 32;
 
 /// What a reader must take, bytes per second, beyond the time every answer has.
 constexpr std::size_t output_rate_min = std::size_t{64} * 1024;
@@ -161,6 +165,7 @@ Awaitable<bool> Session::shake_hands() {
 Session::Next Session::advance() {
     while (keep_alive_ && begin_ < end_) {
         if (out_.size() >= output_size_max || pending_ >= pending_max) return Next::flush;
+        if (answered_in_a_row_ >= answered_in_a_row_max) return Next::flush;
         Exchange& exchange = io_.take_exchange();
         const auto complete = read_message(exchange);
         if (!complete) {
@@ -408,6 +413,7 @@ Awaitable<void> Session::answer_held_later() {
 
 void Session::finish(Exchange& exchange, const Response& response) {
     keep_alive_ = exchange.keep_alive;
+    ++answered_in_a_row_;
     const auto now = io_.clock().monotonic();
     if (first_pending_ != nullptr) {
         exchange.written.clear();
@@ -500,9 +506,12 @@ bool Session::send_now() {
 }
 
 Awaitable<void> Session::send_rest() {
-    deadline_ = io_.clock().monotonic() + io_.options().timeouts.write +
-                std::chrono::seconds{out_.size() / output_rate_min};
+    const auto patience = io_.options().timeouts.write;
+    const auto last = io_.clock().monotonic() + patience +
+                      std::chrono::seconds{out_.size() / output_rate_min};
     while (sent_ < out_.size()) {
+        // Who takes nothing is cut soon, however much there is; who takes little, in the end.
+        deadline_ = std::min(last, io_.clock().monotonic() + patience);
         const auto rest = asio::buffer(out_.data() + sent_, out_.size() - sent_);
         boost::system::error_code error;
         std::size_t size = 0;
@@ -521,6 +530,11 @@ Awaitable<void> Session::send_rest() {
     }
     deadline_ = base::MonotonicTime::max();
     release_output();
+}
+
+Awaitable<void> Session::give_way() {
+    answered_in_a_row_ = 0;
+    co_await asio::post(socket_.get_executor(), asio::deferred);
 }
 
 void Session::release_output() {
@@ -581,6 +595,7 @@ void Session::make_room() {
 
 bool Session::took(boost::system::error_code error, std::size_t size) {
     reading_ = false;
+    answered_in_a_row_ = 0;
     deadline_ = base::MonotonicTime::max();
     now_ = io_.clock().monotonic();
     if (timed_out_) {
@@ -688,6 +703,7 @@ Awaitable<void> run_session(std::unique_ptr<Session> owned) {
             }
             if (!session.send_now()) co_await session.send_rest();
             if (session.broken()) break;
+            if (next == Session::Next::flush) co_await session.give_way();
         }
         if (next == Session::Next::leave || session.broken()) break;
     }

@@ -43,7 +43,7 @@ public:
     enum class Next : std::uint8_t {
         read,         // everything complete is answered or on the lane
         answer_held,  // one request must wait for the answers before it
-        flush,        // much is written already: send it, then go on
+        flush,        // much is written or answered already: send it, give way, then go on
         leave,        // the last answer is there
     };
 
@@ -64,6 +64,8 @@ public:
     /// True: nothing is left to send. False: the reader is slow (or gone, see `broken`).
     [[nodiscard]] bool send_now();
     [[nodiscard]] Awaitable<void> send_rest();
+    /// Lets the thread's other connections go on first.
+    [[nodiscard]] Awaitable<void> give_way();
 
     [[nodiscard]] bool broken() const { return broken_; }
 
@@ -147,6 +149,7 @@ private:
     Exchange* first_pending_ = nullptr;
     Exchange* last_pending_ = nullptr;
     std::size_t pending_ = 0;
+    std::size_t answered_in_a_row_ = 0;
     Exchange* held_ = nullptr;
 
     bool keep_alive_ = true;
