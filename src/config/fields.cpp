@@ -112,7 +112,8 @@ constexpr Field table[] = {
      .doc = "PEM file with the certificate's private key, readable by its owner only.",
      .reloadable = true},
     {FC_FIELD(server.connections_max),
-     .doc = "Open connections at the same time; one more is closed at once and counted.",
+     .doc = "Open connections at the same time. For one more the one that has been idle longest is "
+            "closed; is none idle, the new one is.",
      .min = 1,
      .max = 1'000'000},
     {FC_FIELD(server.batches_max),

@@ -235,6 +235,8 @@ private:
     void sweep();
     void arm_sweep();
     void admit(Socket socket, const Tcp::endpoint& from);
+    /// Closes a connection that waits for nothing in favour of a new one. False: none is idle.
+    [[nodiscard]] bool displace();
     void refuse(Socket& socket);
     void session_ended(Session& session);
     void leave_when_empty();
@@ -263,6 +265,7 @@ private:
     Deadlined* watched_ = nullptr;
     Deadlined* sweep_next_ = nullptr;
     std::vector<Session*> sessions_;
+    std::size_t next_looked_at_ = 0;  // of sessions_, by displace()
     Exchange* free_exchanges_ = nullptr;
     std::size_t spare_exchanges_ = 0;
     std::vector<std::string> free_buffers_;

@@ -33,7 +33,8 @@ struct ServerOptions {
     std::uint16_t port = 8080;       ///< 0: any free one
     unsigned io_threads = 1;
     std::string thread_name = "fc-io";     ///< and the thread's number; at most 15 bytes in all
-    std::size_t connections_max = 10'000;  ///< of all threads; beyond it 503 and close
+    /// Of all threads; beyond it an idle one gives way to the newcomer, else 503 and close.
+    std::size_t connections_max = 10'000;
     Limits limits = {};
     Timeouts timeouts = {};
     AccessLogOptions access_log = {};

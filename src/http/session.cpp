@@ -507,8 +507,8 @@ bool Session::send_now() {
 
 Awaitable<void> Session::send_rest() {
     const auto patience = io_.options().timeouts.write;
-    const auto last = io_.clock().monotonic() + patience +
-                      std::chrono::seconds{out_.size() / output_rate_min};
+    const auto last =
+        io_.clock().monotonic() + patience + std::chrono::seconds{out_.size() / output_rate_min};
     while (sent_ < out_.size()) {
         // Who takes nothing is cut soon, however much there is; who takes little, in the end.
         deadline_ = std::min(last, io_.clock().monotonic() + patience);
@@ -598,6 +598,8 @@ bool Session::took(boost::system::error_code error, std::size_t size) {
     answered_in_a_row_ = 0;
     deadline_ = base::MonotonicTime::max();
     now_ = io_.clock().monotonic();
+    // What came in the moment it was cut is not begun: its answer could not be told.
+    if (broken_) return false;
     if (timed_out_) {
         if (!progress_.began) return false;  // idle: nobody is told
         io_.figures().deadline_closes.add();
@@ -644,6 +646,13 @@ void Session::cut() {
     broken_ = true;
     boost::system::error_code ignored;
     socket_.close(ignored);
+}
+
+std::optional<base::MonotonicTime> Session::idle_since() {
+    if (!reading_ || progress_.began || leaving_ || broken_) return std::nullopt;
+    boost::system::error_code error;
+    if (socket_.available(error) > 0 || error) return std::nullopt;
+    return now_;
 }
 
 Awaitable<void> Session::linger() {

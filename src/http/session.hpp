@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -84,6 +85,9 @@ public:
     /// Ends it at once when it waits for a request, else after the answers.
     void close_if_idle();
     void cut();
+
+    /// When it began to wait for a request; nothing: something is under way.
+    [[nodiscard]] std::optional<base::MonotonicTime> idle_since();
 
 private:
     friend class IoThread;
