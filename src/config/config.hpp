@@ -90,6 +90,7 @@ struct Config {
         milliseconds reply_timeout{10'000};
         std::size_t body_max_bytes = 64 * 1024;
         std::size_t batch_body_max_bytes = 1024 * 1024;
+        std::size_t buffers_max_bytes = std::size_t{256} * 1024 * 1024;
     } server;
 
     struct Data {

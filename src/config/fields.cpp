@@ -157,6 +157,13 @@ constexpr Field table[] = {
      .min = 1 * kib,
      .max = 64 * mib,
      .bytes = true},
+    {FC_FIELD(server.buffers_max_bytes),
+     .doc = "Memory that all connections of a listener together may hold for bodies that have not "
+            "come whole and answers that are not taken; one more gets 503 please_wait. At least "
+            "twice the largest body.",
+     .min = 4 * mib,
+     .max = 65536 * mib,
+     .bytes = true},
 
     {FC_FIELD(data.dir),
      .doc = "Directory of the orders, the audit trail and the admin token. One process at a time.",

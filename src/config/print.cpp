@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace firstcome::config {
 
 namespace {
@@ -124,6 +126,14 @@ std::vector<std::string> refusals(const Config& config) {
         out.emplace_back(
             "admin.client_ca_file needs server.tls_certificate and server.tls_key: without TLS "
             "no client can show a certificate."
+        );
+    }
+    const Config::Server& server = config.server;
+    if (server.buffers_max_bytes / 2 <
+        std::max(server.body_max_bytes, server.batch_body_max_bytes)) {
+        out.emplace_back(
+            "server.buffers_max_bytes must be at least twice server.body_max_bytes and "
+            "server.batch_body_max_bytes: else one large body would never find room."
         );
     }
     return out;

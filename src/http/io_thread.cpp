@@ -349,6 +349,7 @@ void IoThread::give_back(Exchange& exchange) {
     exchange.allow = {};
     exchange.keep_alive = true;
     exchange.says_keep_alive = false;
+    exchange.let_in = false;
     if (exchange.written.capacity() > spare_text_max) exchange.written = {};
     if (spare_exchanges_ == spare_exchanges_max) {
         delete &exchange;  // NOLINT: made by take_exchange

@@ -104,6 +104,10 @@ private:
         std::size_t body_size = 0;  // chunked_body: decoded so far, right after the head
         std::size_t raw = 0;        // chunked_body: not decoded yet begins here
         std::size_t body_size_max = 0;
+        bool gate_due = false;  // to be asked before more of the body is read
+        bool let_in = false;    // it was, and these it said
+        PeerAddress client{};
+        LimitNote limit{};
         base::MonotonicTime since{};  // the phase's first byte, for its deadline
         ChunkedDecoder decoder;
     };
@@ -112,7 +116,18 @@ private:
 
     [[nodiscard]] std::expected<bool, ProblemCode> read_message(Exchange& exchange);
     [[nodiscard]] std::expected<bool, ProblemCode> read_chunks();
-    [[nodiscard]] bool wait_for_body(Phase phase, const Framing& framing);
+    [[nodiscard]] bool wait_for_body(Phase phase, const Exchange& exchange, const Framing& framing);
+    /// What is to be done when a message has not come whole.
+    [[nodiscard]] Next wait_for_more(Exchange& exchange);
+    /// False: the gate has refused the request before its body came, and that is the last answer.
+    [[nodiscard]] bool let_in_early(Exchange& exchange);
+    /// False: all connections together hold as much as they may.
+    [[nodiscard]] bool borrow_room();
+    [[nodiscard]] std::size_t room_wanted() const;
+
+    /// Behind the body as far as it is decoded.
+    [[nodiscard]] std::size_t body_end() const { return progress_.head_size + progress_.body_size; }
+
     void complete(Exchange& exchange, const Framing& framing);
     /// False: held, since answers before it are outstanding or its handler waits.
     [[nodiscard]] bool answer(Exchange& exchange);
@@ -144,6 +159,7 @@ private:
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t last_read_ = 0;
+    std::size_t borrowed_ = 0;  // of the listener's budget
     Progress progress_;
     base::MonotonicTime now_{};  // when the last bytes came
 

@@ -176,6 +176,8 @@ TEST(Refusals, AreForWhatWouldBeAPromiseBroken) {
     EXPECT_THAT(refusals(config), ElementsAre(HasSubstr("admin.client_ca_file")));
     config.server.tls_certificate = "c.pem";
     EXPECT_THAT(refusals(config), IsEmpty());
+    config.server.batch_body_max_bytes = config.server.buffers_max_bytes / 2 + 1;
+    EXPECT_THAT(refusals(config), ElementsAre(HasSubstr("server.buffers_max_bytes")));
 }
 
 TEST(RestartNeeded, NamesEveryDifferenceButTheReloadable) {
