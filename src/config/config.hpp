@@ -318,6 +318,10 @@ struct Loaded {
 /// this version reads but does not act on yet. Whole sentences, one each.
 [[nodiscard]] std::vector<std::string> warnings(const Config& config);
 
+/// Secrets given on the command line, where other users of the machine see them: a sentence that
+/// names their keys. Empty: there are none.
+[[nodiscard]] std::string secrets_in_sight(const Loaded& loaded);
+
 /// Why this version must not serve with this configuration: acting as if it had not been said would
 /// break what the operator asked for. Empty: serve.
 [[nodiscard]] std::vector<std::string> refusals(const Config& config);
