@@ -57,6 +57,7 @@ int run_serve(const ServeFlags& flags) {
     options.level = wiring::log_level_of(loaded->config.log.level);
     options.format = format_of(loaded->config.log.format);
     log::start(options);
+    if (const auto seen = config::secrets_in_sight(*loaded); !seen.empty()) log::warn(seen);
     if (base::failpoints_armed) log::warn("failpoints are armed: this process is a test's");
     wiring::ServeOptions serve = flags.serve;
     serve.reread = [&flags] { return read_config(flags.config); };

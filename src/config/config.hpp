@@ -90,6 +90,7 @@ struct Config {
         milliseconds reply_timeout{10'000};
         std::size_t body_max_bytes = 64 * 1024;
         std::size_t batch_body_max_bytes = 1024 * 1024;
+        std::size_t buffers_max_bytes = std::size_t{256} * 1024 * 1024;
     } server;
 
     struct Data {
@@ -317,6 +318,10 @@ struct Loaded {
 /// What an operator should know at start: listening beyond loopback without TLS, and values that
 /// this version reads but does not act on yet. Whole sentences, one each.
 [[nodiscard]] std::vector<std::string> warnings(const Config& config);
+
+/// Secrets given on the command line, where other users of the machine see them: a sentence that
+/// names their keys. Empty: there are none.
+[[nodiscard]] std::string secrets_in_sight(const Loaded& loaded);
 
 /// Why this version must not serve with this configuration: acting as if it had not been said would
 /// break what the operator asked for. Empty: serve.

@@ -112,7 +112,8 @@ constexpr Field table[] = {
      .doc = "PEM file with the certificate's private key, readable by its owner only.",
      .reloadable = true},
     {FC_FIELD(server.connections_max),
-     .doc = "Open connections at the same time; one more is closed at once and counted.",
+     .doc = "Open connections at the same time. For one more the one that has been idle longest is "
+            "closed; is none idle, the new one is.",
      .min = 1,
      .max = 1'000'000},
     {FC_FIELD(server.batches_max),
@@ -155,6 +156,13 @@ constexpr Field table[] = {
      .doc = "The largest body of a batch of orders.",
      .min = 1 * kib,
      .max = 64 * mib,
+     .bytes = true},
+    {FC_FIELD(server.buffers_max_bytes),
+     .doc = "Memory that all connections of a listener together may hold for bodies that have not "
+            "come whole and answers that are not taken; one more gets 503 please_wait. At least "
+            "twice the largest body.",
+     .min = 4 * mib,
+     .max = 65536 * mib,
      .bytes = true},
 
     {FC_FIELD(data.dir),

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace firstcome::config {
 
 namespace {
@@ -76,6 +78,7 @@ std::string reference() {
                std::string out = "\n" + comment(field.doc);
                if (field.reloadable)
                    out += comment("May change while serving: a SIGHUP has the file read again.");
+               if (field.secret) out += comment("A secret: masked where the options are printed.");
                out += comment("Accepted: " + accepted(field) + ".");
                out += comment("Environment: " + environment_name(field.key));
                const std::string_view name = name_of(field.key);
@@ -110,6 +113,22 @@ std::vector<std::string> warnings(const Config& config) {
     return out;
 }
 
+std::string secrets_in_sight(const Loaded& loaded) {
+    std::string keys;
+    for (const Field& field : fields()) {
+        const auto origin = loaded.origins.find(std::string{field.key});
+        const bool is_in_sight = origin != loaded.origins.end() && origin->second == "--set";
+        if (!field.secret || !is_in_sight || is_default(field, loaded.config)) continue;
+        keys.append(keys.empty() ? "" : ", ").append(field.key);
+    }
+    if (keys.empty()) return {};
+    return fmt::format(
+        "Other users of this machine can read {} in the list of processes: put it into a file or "
+        "into the environment instead of behind --set.",
+        keys
+    );
+}
+
 std::vector<std::string> refusals(const Config& config) {
     std::vector<std::string> out;
     const bool has_keys = !config.auth.key_file.empty() || !config.auth.jwks_file.empty() ||
@@ -124,6 +143,14 @@ std::vector<std::string> refusals(const Config& config) {
         out.emplace_back(
             "admin.client_ca_file needs server.tls_certificate and server.tls_key: without TLS "
             "no client can show a certificate."
+        );
+    }
+    const Config::Server& server = config.server;
+    if (server.buffers_max_bytes / 2 <
+        std::max(server.body_max_bytes, server.batch_body_max_bytes)) {
+        out.emplace_back(
+            "server.buffers_max_bytes must be at least twice server.body_max_bytes and "
+            "server.batch_body_max_bytes: else one large body would never find room."
         );
     }
     return out;

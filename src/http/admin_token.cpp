@@ -199,6 +199,13 @@ std::expected<AdminToken, TokenError> load_admin_token(const std::filesystem::pa
             "characters. Correct it, or delete it to get a new one"
         );
     }
+    if (text->size() < admin_token_size_min) {
+        return refuse(
+            file,
+            "holds a token of less than 16 characters, which can be guessed; write a longer one, "
+            "or delete it to get a new one"
+        );
+    }
     return AdminToken{*std::move(text)};
 }
 

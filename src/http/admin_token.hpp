@@ -34,6 +34,7 @@ private:
     std::string token_;
 };
 
+inline constexpr std::size_t admin_token_size_min = 16;    ///< characters of one in a file
 inline constexpr std::size_t admin_token_size_max = 4096;  ///< bytes of the file
 
 inline constexpr std::size_t bearer_token_size_max = std::size_t{16} * 1024;  ///< bytes
@@ -43,7 +44,8 @@ inline constexpr std::size_t bearer_token_size_max = std::size_t{16} * 1024;  //
 /// Source   RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110)
 [[nodiscard]] std::optional<std::string_view> bearer_token(std::string_view authorization);
 
-/// Reads the token; refuses a file that others may read, that is empty, or that is no token.
+/// Reads the token; refuses a file that others may read, that is empty, or that holds no token or a
+/// short one.
 [[nodiscard]] std::expected<AdminToken, TokenError> load_admin_token(
     const std::filesystem::path& file
 );

@@ -46,7 +46,6 @@ enum class AdminFault : std::uint8_t {
 };
 
 inline constexpr std::size_t admin_entries_max = 100;
-inline constexpr std::size_t admin_token_size_min = 16;  ///< characters, of those in tokens_file
 inline constexpr std::string_view default_admin_name = "admin";
 
 /// The entry of the one token of admin.token_file: everything, as `admin`.

@@ -14,7 +14,8 @@ void answer_problem(const Request& request, const Problem& problem, Response& re
     response.content_type = problem_content_type;
     const std::string trace_id = request.trace_id();
     append_problem_headers(response.headers, problem);
-    append_problem_body(response.body, problem, {.instance = request.target, .trace_id = trace_id});
+    const ProblemContext context{.instance = request.path_as_sent, .trace_id = trace_id};
+    append_problem_body(response.body, problem, context);
 }
 
 Response problem_response(const Request& request, const Problem& problem) {

@@ -112,15 +112,26 @@ void append_page(std::string& out, const AuditPage& page) {
 
 }  // namespace
 
+Author author_of(const Request& request, const Admin& admin) {
+    return {
+        .who = admin.name,
+        .request_id = std::string(request.id.text()),
+        .trace_id = request.trace_id()};
+}
+
 void record_change(App& app, const Request& request, const Admin& admin, AdminChange change) {
+    record_change(app, author_of(request, admin), std::move(change));
+}
+
+void record_change(App& app, const Author& author, AdminChange change) {
     if (app.audit == nullptr) return;
     app.audit->note({
         .at = {},
-        .who = admin.name,
+        .who = author.who,
         .what = std::move(change.what),
         .subject = std::move(change.subject),
         .reason = std::move(change.reason),
-        .trace_id = request.trace_id(),
+        .trace_id = author.trace_id,
         .before = std::move(change.before),
         .after = std::move(change.after),
     });

@@ -18,9 +18,19 @@ struct AdminChange {
     std::string after{};   ///< JSON; empty: not known
 };
 
+/// Who asked for a change, kept until it happens: that may be after the request is over.
+struct Author {
+    std::string who;
+    std::string request_id;
+    std::string trace_id;
+};
+
+[[nodiscard]] Author author_of(const Request& request, const Admin& admin);
+
 /// Notes the change with who, when and the trace. Never waits.
 ///
-/// Thread   any io thread
+/// Thread   any
+void record_change(App& app, const Author& author, AdminChange change);
 void record_change(App& app, const Request& request, const Admin& admin, AdminChange change);
 
 /// GET /api/v1/admin/audit

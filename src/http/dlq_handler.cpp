@@ -130,22 +130,30 @@ Response task_response(const RedriveTask& task, unsigned status) {
 
 /// Who changed what: a line in the log and an entry in the audit.
 void note(
-    App& app,
-    const Request& request,
-    const Admin& admin,
-    std::int64_t number,
-    std::string_view said,
-    AdminChange change
+    App& app, const Author& author, std::int64_t number, std::string_view said, AdminChange change
 ) {
     log::info(
         said,
         {{"id", number},
-         {"who", admin.name},
-         {"request_id", request.id.text()},
-         {"trace_id", request.trace_id()}}
+         {"who", author.who},
+         {"request_id", author.request_id},
+         {"trace_id", author.trace_id}}
     );
     change.subject = std::to_string(number);
-    record_change(app, request, admin, std::move(change));
+    record_change(app, author, std::move(change));
+}
+
+/// Has `tell` called with a change on the thread that has made it: also when it happens after its
+/// request was answered outcome_unknown, and nobody waits for it any more.
+template <typename T>
+Started<T> noted(Started<T> start, std::move_only_function<void(const T&)> tell) {
+    return [start = std::move(start),
+            tell = std::move(tell)](std::move_only_function<void(Result<T>)> done) mutable {
+        return start([tell = std::move(tell), done = std::move(done)](Result<T> result) mutable {
+            if (result) tell(*result);
+            done(std::move(result));
+        });
+    };
 }
 
 std::string status_json(std::string_view status) {
@@ -255,23 +263,21 @@ Awaitable<Response> retry_dead_letter(const Request& request, IoThread& io, App&
     if (!admin) co_return response;
     const auto id = number_in(request);
     if (!id) co_return problem_response(request, problem(of_entries.not_found));
-    auto start = on_desk<DeadLetter>(app, [id = *id, now = io.clock().wall()](auto& dead_letters) {
+    auto retry = on_desk<DeadLetter>(app, [id = *id, now = io.clock().wall()](auto& dead_letters) {
         return dead_letters.retry(id, now);
     });
+    auto tell = [&app, author = author_of(request, *admin)](const DeadLetter& due) {
+        AdminChange change{
+            .what = "dead_letter.retry", .subject = {}, .after = status_json(name(due.status))};
+        note(app, author, due.id, "a dead letter is tried again", std::move(change));
+    };
+    auto start = noted<DeadLetter>(std::move(retry), std::move(tell));
     const auto deadline = deadline_in(io);
     const auto answer = co_await await_call<Result<DeadLetter>>(io, deadline, std::move(start));
     if (const auto no = problem_in<DeadLetter>(answer, Asks::change, of_entries, request)) {
         co_return problem_response(request, *no);
     }
     const DeadLetter& due = **answer;
-    note(
-        app,
-        request,
-        *admin,
-        *id,
-        "a dead letter is tried again",
-        {.what = "dead_letter.retry", .subject = {}, .after = status_json(name(due.status))}
-    );
     co_return entry_response(due, 202);
 }
 
@@ -282,23 +288,22 @@ Awaitable<Response> discard_dead_letter(const Request& request, IoThread& io, Ap
     auto wanted = discard_in(request);
     if (!wanted) co_return problem_response(request, wanted.error());
     wanted->who = admin->name;
-    auto start = on_desk(app, *wanted);
+    auto tell = [&app,
+                 author = author_of(request, *admin),
+                 reason = wanted->reason](const DeadLetter& discarded) {
+        AdminChange change{
+            .what = "dead_letter.discard",
+            .subject = {},
+            .reason = reason,
+            .after = status_json(name(discarded.status))};
+        note(app, author, discarded.id, "a dead letter is given up", std::move(change));
+    };
+    auto start = noted<DeadLetter>(on_desk(app, std::move(*wanted)), std::move(tell));
     const auto deadline = deadline_in(io);
     const auto answer = co_await await_call<Result<DeadLetter>>(io, deadline, std::move(start));
     if (const auto no = problem_in<DeadLetter>(answer, Asks::change, of_entries, request)) {
         co_return problem_response(request, *no);
     }
-    note(
-        app,
-        request,
-        *admin,
-        wanted->id,
-        "a dead letter is given up",
-        {.what = "dead_letter.discard",
-         .subject = {},
-         .reason = wanted->reason,
-         .after = status_json(name((*answer)->status))}
-    );
     co_return entry_response(**answer, 202);
 }
 
@@ -308,10 +313,15 @@ Awaitable<Response> post_redrive(const Request& request, IoThread& io, App& app)
     if (!admin) co_return response;
     const auto wanted = redrive_in(request);
     if (!wanted) co_return problem_response(request, wanted.error());
-    auto start =
+    auto begin =
         on_desk<RedriveTask>(app, [wanted = *wanted, now = io.clock().wall()](auto& dead_letters) {
             return dead_letters.start_redrive(wanted.filter, wanted.per_second, now);
         });
+    auto tell = [&app, author = author_of(request, *admin)](const RedriveTask& task) {
+        AdminChange change{.what = "redrive.start", .subject = {}, .after = task_json(task)};
+        note(app, author, task.id, "a redrive begins", std::move(change));
+    };
+    auto start = noted<RedriveTask>(std::move(begin), std::move(tell));
     constexpr Words words{.in_the_way = ProblemCode::redrive_running};
     const auto deadline = deadline_in(io);
     const auto answer = co_await await_call<Result<RedriveTask>>(io, deadline, std::move(start));
@@ -319,14 +329,6 @@ Awaitable<Response> post_redrive(const Request& request, IoThread& io, App& app)
         co_return problem_response(request, *no);
     }
     const RedriveTask& task = **answer;
-    note(
-        app,
-        request,
-        *admin,
-        task.id,
-        "a redrive begins",
-        {.what = "redrive.start", .subject = {}, .after = task_json(task)}
-    );
     response = task_response(task, 202);
     response.add_header("Location", "/api/v1/admin/dlq/redrive/" + std::to_string(task.id));
     co_return response;
@@ -373,23 +375,21 @@ Awaitable<Response> cancel_redrive(const Request& request, IoThread& io, App& ap
     if (!admin) co_return response;
     const auto id = number_in(request);
     if (!id) co_return problem_response(request, problem(of_tasks.not_found));
-    auto start = on_desk<RedriveTask>(app, [id = *id, now = io.clock().wall()](auto& dead_letters) {
-        return dead_letters.cancel_redrive(id, now);
-    });
+    auto cancel =
+        on_desk<RedriveTask>(app, [id = *id, now = io.clock().wall()](auto& dead_letters) {
+            return dead_letters.cancel_redrive(id, now);
+        });
+    auto tell = [&app, author = author_of(request, *admin)](const RedriveTask& task) {
+        AdminChange change{.what = "redrive.cancel", .subject = {}, .after = task_json(task)};
+        note(app, author, task.id, "a redrive is cancelled", std::move(change));
+    };
+    auto start = noted<RedriveTask>(std::move(cancel), std::move(tell));
     const auto deadline = deadline_in(io);
     const auto answer = co_await await_call<Result<RedriveTask>>(io, deadline, std::move(start));
     if (const auto no = problem_in<RedriveTask>(answer, Asks::change, of_tasks, request)) {
         co_return problem_response(request, *no);
     }
     const RedriveTask& task = **answer;
-    note(
-        app,
-        request,
-        *admin,
-        *id,
-        "a redrive is cancelled",
-        {.what = "redrive.cancel", .subject = {}, .after = task_json(task)}
-    );
     co_return task_response(task, 200);
 }
 

@@ -34,6 +34,7 @@ void ThreadFigures::add_to(ServerFigures& sum) const {
     sum.connections_open += connections_open.value();
     sum.connections_accepted += connections_accepted.value();
     sum.connections_refused += connections_refused.value();
+    sum.connections_displaced += connections_displaced.value();
     sum.accept_pauses += accept_pauses.value();
     sum.malformed_requests += malformed_requests.value();
     sum.deadline_closes += deadline_closes.value();

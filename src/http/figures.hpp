@@ -47,12 +47,13 @@ struct RequestFigures {
 struct ServerFigures {
     std::uint64_t connections_open = 0;
     std::uint64_t connections_accepted = 0;
-    std::uint64_t connections_refused = 0;  ///< over the cap, or no room for TLS
-    std::uint64_t accept_pauses = 0;        ///< out of file descriptors
-    std::uint64_t malformed_requests = 0;   ///< answered 400, 414, 417, 431, 505 by the engine
-    std::uint64_t deadline_closes = 0;      ///< slow header, body, reader; idle ones are not
-    std::uint64_t reply_timeouts = 0;       ///< orders answered outcome_unknown
-    std::uint64_t stale_answers = 0;        ///< came after their request was answered
+    std::uint64_t connections_refused = 0;    ///< over the cap, or no room for TLS
+    std::uint64_t connections_displaced = 0;  ///< idle, closed for a newcomer at the cap
+    std::uint64_t accept_pauses = 0;          ///< out of file descriptors
+    std::uint64_t malformed_requests = 0;     ///< answered 400, 414, 417, 431, 505 by the engine
+    std::uint64_t deadline_closes = 0;        ///< slow header, body, reader; idle ones are not
+    std::uint64_t reply_timeouts = 0;         ///< orders answered outcome_unknown
+    std::uint64_t stale_answers = 0;          ///< came after their request was answered
     std::uint64_t bytes_read = 0;
     std::uint64_t bytes_written = 0;
     std::vector<RequestFigures> requests;  ///< only those that happened
@@ -83,6 +84,7 @@ public:
     Count connections_open;
     Count connections_accepted;
     Count connections_refused;
+    Count connections_displaced;
     Count accept_pauses;
     Count malformed_requests;
     Count deadline_closes;

@@ -1,4 +1,4 @@
-// src/http/gate.hpp - who is let in: asked once a request is whole, before anything is done for it
+// src/http/gate.hpp - who is let in: asked once a request is whole, or before a large body is read
 #pragma once
 
 #include "http/message.hpp"

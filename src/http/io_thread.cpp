@@ -28,6 +28,12 @@ constexpr auto quietly = asio::as_tuple(asio::deferred);
 /// How long no connection is accepted after the process ran out of file descriptors.
 constexpr auto accept_pause = std::chrono::milliseconds{50};
 
+/// A connection that has waited for no longer than this is not closed for another one: between two
+/// requests of a page there is less.
+constexpr auto idle_before_displaced = std::chrono::seconds{1};
+/// Connections looked at for one that may be closed, for each newcomer at the cap.
+constexpr std::size_t displace_looks_max = 64;
+
 constexpr std::size_t buffer_size_min = std::size_t{4} * 1024;
 constexpr std::size_t buffer_size_kept_max = std::size_t{256} * 1024;
 constexpr std::size_t buffers_kept_max = 256;
@@ -343,6 +349,7 @@ void IoThread::give_back(Exchange& exchange) {
     exchange.allow = {};
     exchange.keep_alive = true;
     exchange.says_keep_alive = false;
+    exchange.let_in = false;
     if (exchange.written.capacity() > spare_text_max) exchange.written = {};
     if (spare_exchanges_ == spare_exchanges_max) {
         delete &exchange;  // NOLINT: made by take_exchange
@@ -432,8 +439,8 @@ void IoThread::admit(Socket socket, const Tcp::endpoint& from) {
     boost::system::error_code error;
     socket.non_blocking(true, error);
     if (error) return;
-    if (shared_.open_connections.fetch_add(1, std::memory_order_relaxed) >=
-        options().connections_max) {
+    const auto open = shared_.open_connections.fetch_add(1, std::memory_order_relaxed);
+    if (open >= options().connections_max && !displace()) {
         shared_.open_connections.fetch_sub(1, std::memory_order_relaxed);
         refuse(socket);
         return;
@@ -451,6 +458,25 @@ void IoThread::admit(Socket socket, const Tcp::endpoint& from) {
         session->close_if_idle();
     }
     asio::co_spawn(context_, run_session(std::move(session)), report_exit("session"));
+}
+
+/// The one idle longest of the few it looks at; a walk over all would be what a flood wants.
+bool IoThread::displace() {
+    const auto idle_long_enough = clock().monotonic() - idle_before_displaced;
+    Session* idlest = nullptr;
+    base::MonotonicTime since = idle_long_enough;
+    for (std::size_t i = 0; i < std::min(displace_looks_max, sessions_.size()); ++i) {
+        if (++next_looked_at_ >= sessions_.size()) next_looked_at_ = 0;
+        Session* const each = sessions_[next_looked_at_];
+        const auto idle = each->idle_since();
+        if (!idle || *idle > since) continue;
+        idlest = each;
+        since = *idle;
+    }
+    if (idlest == nullptr) return false;
+    figures_.connections_displaced.add();
+    idlest->cut();
+    return true;
 }
 
 void IoThread::refuse(Socket& socket) {

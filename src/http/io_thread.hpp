@@ -4,6 +4,7 @@
 #include "app/order_lane.hpp"
 #include "base/entropy.hpp"
 #include "base/time.hpp"
+#include "http/byte_budget.hpp"
 #include "http/executor.hpp"
 #include "http/figures.hpp"
 #include "http/options.hpp"
@@ -97,6 +98,7 @@ struct Exchange {
     std::string_view allow;           ///< methods of the path, when no route was found
     bool keep_alive = true;
     bool says_keep_alive = false;  ///< HTTP/1.0 wants to hear it
+    bool let_in = false;           ///< the gate was asked before the body had come
     Exchange* next = nullptr;      ///< in order of arrival, or in the pool
 };
 
@@ -133,6 +135,7 @@ struct IoThreadContext {
     const Router& router;
     const base::Clock& clock;
     std::atomic<std::size_t>& open_connections;  ///< of all threads
+    ByteBudget& buffers;                         ///< of all threads
     const std::atomic<bool>& draining;
     RunningThreads& running;
 };
@@ -180,6 +183,8 @@ public:
     [[nodiscard]] const ServerOptions& options() const { return shared_.options; }
 
     [[nodiscard]] const Router& router() const { return shared_.router; }
+
+    [[nodiscard]] ByteBudget& buffers() { return shared_.buffers; }
 
     [[nodiscard]] bool draining() const { return shared_.draining.load(std::memory_order_relaxed); }
 
@@ -235,6 +240,8 @@ private:
     void sweep();
     void arm_sweep();
     void admit(Socket socket, const Tcp::endpoint& from);
+    /// Closes a connection that waits for nothing in favour of a new one. False: none is idle.
+    [[nodiscard]] bool displace();
     void refuse(Socket& socket);
     void session_ended(Session& session);
     void leave_when_empty();
@@ -263,6 +270,7 @@ private:
     Deadlined* watched_ = nullptr;
     Deadlined* sweep_next_ = nullptr;
     std::vector<Session*> sessions_;
+    std::size_t next_looked_at_ = 0;  // of sessions_, by displace()
     Exchange* free_exchanges_ = nullptr;
     std::size_t spare_exchanges_ = 0;
     std::vector<std::string> free_buffers_;

@@ -144,7 +144,7 @@ std::vector<std::string_view> Request::fields_named(std::string_view wanted) con
 
 void Request::clear() {
     method = Method::other;
-    method_text = target = path = query = body = {};
+    method_text = target = path = path_as_sent = query = body = {};
     parameters = {};
     content_type = authorization = idempotency_key = if_none_match = {};
     idempotency_key_count = 0;

@@ -70,7 +70,8 @@ struct Request {
     std::string_view method_text;
     std::string_view target;  ///< as sent
     std::string_view path;    ///< percent-decoded; never holds an encoded slash, NUL or control
-    std::string_view query;   ///< as sent, after the '?'; read by query_string.hpp
+    std::string_view path_as_sent;  ///< of the target, without scheme, host and query
+    std::string_view query;         ///< as sent, after the '?'; read by query_string.hpp
     std::array<std::string_view, 2> parameters;  ///< of the path, in the order of the template
     std::string_view body;
 

@@ -32,8 +32,12 @@ struct ServerOptions {
     std::string host = "127.0.0.1";  ///< an IPv4 or IPv6 address
     std::uint16_t port = 8080;       ///< 0: any free one
     unsigned io_threads = 1;
-    std::string thread_name = "fc-io";     ///< and the thread's number; at most 15 bytes in all
-    std::size_t connections_max = 10'000;  ///< of all threads; beyond it 503 and close
+    std::string thread_name = "fc-io";  ///< and the thread's number; at most 15 bytes in all
+    /// Of all threads; beyond it an idle one gives way to the newcomer, else 503 and close.
+    std::size_t connections_max = 10'000;
+    /// Bytes that all connections together hold beyond their small buffers: bodies that have not
+    /// come whole, answers that are not taken. Beyond it 503 and close.
+    std::size_t buffers_max = std::size_t{256} * 1024 * 1024;
     Limits limits = {};
     Timeouts timeouts = {};
     AccessLogOptions access_log = {};

@@ -30,6 +30,13 @@ Problem problem_of(const app::LimitVerdict& verdict, const Request& request) {
     );
 }
 
+/// Whoever brings a credential to a route that is open to all may be guessing it.
+app::RouteClass held_as(const Request& request) {
+    const app::RouteClass route = request.route->limited_as;
+    if (route != app::RouteClass::open || request.authorization.empty()) return route;
+    return app::RouteClass::admin;
+}
+
 }  // namespace
 
 app::RouteClass route_class(Method method, std::string_view path) {
@@ -44,7 +51,7 @@ bool RateGate::admit(Request& request, Response& response) {
     const app::LimitSettings& settings = limiter_.settings();
     request.client = client_address(request, settings.trusted_proxies);
     if (!settings.enabled) return true;
-    const app::RouteClass route = request.route->limited_as;
+    const app::RouteClass route = held_as(request);
     if (route == app::RouteClass::open) return true;
     if (request.client == request.peer) warn_of_unread_header(request);
     const auto verdict = limiter_.admit_address(request.client.bytes, route, request.arrived);

@@ -96,6 +96,7 @@ struct Seen {
     unsigned content_length = 0;
     unsigned transfer_encoding = 0;
     unsigned traceparent = 0;
+    unsigned authorization = 0;
     bool b3 = false;
     bool connection_close = false;
     bool connection_keep_alive = false;
@@ -151,7 +152,7 @@ bool read_target(std::string_view target, Request& request) {
     request.target = target;
     std::string_view rest = target;
     if (target == "*") {
-        request.path = target;
+        request.path = request.path_as_sent = target;
         return request.method == Method::options;
     }
     if (target.front() != '/') {
@@ -169,7 +170,8 @@ bool read_target(std::string_view target, Request& request) {
         request.query = rest.substr(question + 1);
         rest = rest.substr(0, question);
     }
-    return read_path(rest.empty() ? std::string_view{"/"} : rest, request);
+    request.path_as_sent = rest.empty() ? std::string_view{"/"} : rest;
+    return read_path(request.path_as_sent, request);
 }
 
 std::optional<ProblemCode> read_request_line(std::string_view line, Parse& parse) {
@@ -284,7 +286,11 @@ bool read_field(std::string_view name, std::string_view value, Parse& parse) {
             if (begins_b3(name)) parse.seen.b3 = true;
             break;
         case 13:
-            if (same_ignoring_case(name, "authorization")) request.authorization = value;
+            if (same_ignoring_case(name, "authorization")) {
+                // Whoever stands in front may have looked at the other one.
+                if (++parse.seen.authorization > 1) return false;
+                request.authorization = value;
+            }
             if (same_ignoring_case(name, "if-none-match")) request.if_none_match = value;
             break;
         case 14:
@@ -340,11 +346,22 @@ std::optional<ProblemCode> conclude(Parse& parse) {
     return std::nullopt;
 }
 
+/// A quote that nothing ends would hide from a laxer reader where the line does.
+bool ends_its_quotes(std::string_view text) {
+    bool quoted = false;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (text[at] == '"') quoted = !quoted;
+        if (quoted && text[at] == '\\') ++at;
+    }
+    return !quoted;
+}
+
 /// The number before the extensions. Nothing: no digits, anything but hex, or beyond any body.
 std::optional<std::size_t> chunk_size(std::string_view line) {
     constexpr std::size_t digits_max = 8;
     const std::string_view digits = line.substr(0, line.find(';'));
     if (digits.empty() || digits.size() > digits_max || !is_value(line)) return std::nullopt;
+    if (!ends_its_quotes(line.substr(digits.size()))) return std::nullopt;
     std::size_t size = 0;
     for (const char c : digits) {
         const char low = c >= 'A' && c <= 'F' ? static_cast<char>(c | 0x20) : c;

@@ -57,8 +57,7 @@ void add_request(const Request& request, bool https, Span& span) {
         span.name += " " + request.route->path;
         span.attributes.push_back({"http.route", request.route->path});
     }
-    const auto path = request.target.substr(0, request.target.find('?'));
-    span.attributes.push_back({"url.path", ports::plain_text(path)});
+    span.attributes.push_back({"url.path", ports::plain_text(request.path_as_sent)});
     span.attributes.push_back({"url.scheme", https ? "https" : "http"});
     add_host(request, https, span);
     if (std::string agent = first_named(request, "user-agent"); !agent.empty()) {

@@ -78,7 +78,11 @@ std::uint16_t port_of(int listening) {
 Server::Server(
     ServerOptions options, const Router& router, const base::Clock& clock, base::Entropy& entropy
 )
-    : options_(std::move(options)), router_(router), clock_(clock), entropy_(entropy) {
+    : options_(std::move(options)),
+      router_(router),
+      clock_(clock),
+      entropy_(entropy),
+      buffers_(options_.buffers_max) {
     FC_ASSERT(options_.io_threads > 0);
 }
 
@@ -101,6 +105,7 @@ std::expected<void, std::string> Server::start() {
         .router = router_,
         .clock = clock_,
         .open_connections = open_,
+        .buffers = buffers_,
         .draining = draining_,
         .running = running_,
     };

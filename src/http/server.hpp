@@ -3,6 +3,7 @@
 
 #include "base/entropy.hpp"
 #include "base/time.hpp"
+#include "http/byte_budget.hpp"
 #include "http/figures.hpp"
 #include "http/io_thread.hpp"
 #include "http/options.hpp"
@@ -61,6 +62,7 @@ private:
     base::Entropy& entropy_;    // outlives
     std::uint16_t port_ = 0;
     std::atomic<std::size_t> open_{0};
+    ByteBudget buffers_;
     std::atomic<bool> draining_{false};
     RunningThreads running_;
     std::vector<std::unique_ptr<IoThread>> threads_;

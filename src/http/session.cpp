@@ -10,6 +10,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
@@ -31,6 +32,9 @@ constexpr std::size_t buffer_size_busy = std::size_t{12} * 1024;
 constexpr std::size_t output_size_max = std::size_t{256} * 1024;
 /// Pipelined requests that wait for one before them; beyond it they are answered first.
 constexpr std::size_t pending_max = 256;
+
+/// Pipelined requests that are answered at once before the others of this thread have their turn.
+constexpr std::size_t answered_in_a_row_max = 32;
 
 /// What a reader must take, bytes per second, beyond the time every answer has.
 constexpr std::size_t output_rate_min = std::size_t{64} * 1024;
@@ -151,6 +155,7 @@ Session::~Session() {
         io_.give_back(exchange);
     }
     if (held_ != nullptr) io_.give_back(*held_);
+    io_.buffers().give_back(borrowed_);
     release_output();
     io_.session_ended(*this);
 }
@@ -185,16 +190,14 @@ Awaitable<bool> Session::shake_hands() {
 Session::Next Session::advance() {
     while (keep_alive_ && begin_ < end_) {
         if (out_.size() >= output_size_max || pending_ >= pending_max) return Next::flush;
+        if (answered_in_a_row_ >= answered_in_a_row_max) return Next::flush;
         Exchange& exchange = io_.take_exchange();
         const auto complete = read_message(exchange);
         if (!complete) {
             refuse(exchange, complete.error());
             return Next::leave;
         }
-        if (!*complete) {
-            io_.give_back(exchange);
-            return Next::read;
-        }
+        if (!*complete) return wait_for_more(exchange);
         if (!answer(exchange)) {
             held_ = &exchange;
             return Next::answer_held;
@@ -259,14 +262,14 @@ std::expected<bool, ProblemCode> Session::read_message(Exchange& exchange) {
             progress.decoder = {};
             const auto finished = read_chunks();
             if (!finished) return finished;
-            if (!*finished) return wait_for_body(Phase::chunked_body, framing);
+            if (!*finished) return wait_for_body(Phase::chunked_body, exchange, framing);
         }
         request.body = bytes.substr(*head_size, progress.body_size);
         begin_ += progress.raw;
     } else {
         progress.wanted = *head_size + framing.content_length;
         if (bytes.size() < progress.wanted) {
-            return wait_for_body(Phase::sized_body, framing);
+            return wait_for_body(Phase::sized_body, exchange, framing);
         }
         request.body = bytes.substr(*head_size, framing.content_length);
         begin_ += progress.wanted;
@@ -275,12 +278,44 @@ std::expected<bool, ProblemCode> Session::read_message(Exchange& exchange) {
     return true;
 }
 
-bool Session::wait_for_body(Phase phase, const Framing& framing) {
+bool Session::wait_for_body(Phase phase, const Exchange& exchange, const Framing& framing) {
     const std::size_t arrived = end_ - begin_ - progress_.head_size;
     continue_due_ = framing.expects_continue && arrived == 0;
     progress_.phase = phase;
     progress_.since = now_;
+    // A small body needs no more memory than its connection has, and is asked for when it is there.
+    const bool is_large = framing.chunked || progress_.wanted > buffer_size_busy;
+    progress_.gate_due = exchange.request.route != nullptr && (is_large || continue_due_);
     return false;
+}
+
+Session::Next Session::wait_for_more(Exchange& exchange) {
+    if (std::exchange(progress_.gate_due, false) && !let_in_early(exchange)) return Next::leave;
+    if (!borrow_room()) {
+        refuse(exchange, ProblemCode::please_wait);
+        return Next::leave;
+    }
+    io_.give_back(exchange);
+    return Next::read;
+}
+
+bool Session::let_in_early(Exchange& exchange) {
+    identify(exchange.request);
+    // The rest of the body is not read, so there is no next request.
+    exchange.keep_alive = false;
+    if (!admitted(exchange)) return false;
+    progress_.let_in = true;
+    progress_.client = exchange.request.client;
+    progress_.limit = exchange.request.limit;
+    return true;
+}
+
+bool Session::borrow_room() {
+    const std::size_t wanted = room_wanted();
+    if (wanted <= buffer_size_busy || wanted <= borrowed_) return true;
+    if (!io_.buffers().take(wanted - borrowed_)) return false;
+    borrowed_ = wanted;
+    return true;
 }
 
 std::expected<bool, ProblemCode> Session::read_chunks() {
@@ -310,8 +345,13 @@ void Session::identify(Request& request) {
 }
 
 void Session::complete(Exchange& exchange, const Framing& framing) {
-    progress_ = {};
     identify(exchange.request);
+    if (progress_.let_in) {
+        exchange.let_in = true;
+        exchange.request.client = progress_.client;
+        exchange.request.limit = progress_.limit;
+    }
+    progress_ = {};
     exchange.keep_alive = framing.keep_alive && !io_.draining();
     exchange.says_keep_alive = framing.http_1_0;
 }
@@ -358,7 +398,7 @@ bool Session::answer(Exchange& exchange) {
 
 bool Session::admitted(Exchange& exchange) {
     Gate* const gate = io_.options().gate;
-    if (gate == nullptr) return true;
+    if (gate == nullptr || exchange.let_in) return true;
     Response& response = io_.scratch();
     response.clear();
     if (gate->admit(exchange.request, response)) return true;
@@ -435,6 +475,7 @@ Awaitable<void> Session::answer_held_later() {
 
 void Session::finish(Exchange& exchange, const Response& response) {
     keep_alive_ = exchange.keep_alive;
+    ++answered_in_a_row_;
     const auto now = io_.clock().monotonic();
     if (first_pending_ != nullptr) {
         exchange.written.clear();
@@ -527,9 +568,16 @@ bool Session::send_now() {
 }
 
 Awaitable<void> Session::send_rest() {
-    deadline_ = io_.clock().monotonic() + io_.options().timeouts.write +
-                std::chrono::seconds{out_.size() / output_rate_min};
+    const Timeouts& timeouts = io_.options().timeouts;
+    const std::size_t unsent = out_.size() - sent_;
+    const bool has_room = io_.buffers().take(unsent);
+    // When all together wait for their readers with too much, none may wait for long.
+    const auto patience = has_room ? timeouts.write : timeouts.half;
+    const auto last =
+        io_.clock().monotonic() + patience + std::chrono::seconds{out_.size() / output_rate_min};
     while (sent_ < out_.size()) {
+        // Who takes nothing is cut soon, however much there is; who takes little, in the end.
+        deadline_ = std::min(last, io_.clock().monotonic() + patience);
         const auto rest = asio::buffer(out_.data() + sent_, out_.size() - sent_);
         boost::system::error_code error;
         std::size_t size = 0;
@@ -546,8 +594,14 @@ Awaitable<void> Session::send_rest() {
         io_.figures().bytes_written.add(size);
         sent_ += size;
     }
+    if (has_room) io_.buffers().give_back(unsent);
     deadline_ = base::MonotonicTime::max();
     release_output();
+}
+
+Awaitable<void> Session::give_way() {
+    answered_in_a_row_ = 0;
+    co_await asio::post(socket_.get_executor(), asio::deferred);
 }
 
 void Session::release_output() {
@@ -572,26 +626,16 @@ asio::mutable_buffer Session::room() {
 
 void Session::make_room() {
     if (begin_ == end_) begin_ = end_ = 0;
-    std::size_t wanted = buffer_size_idle;
-    if (begin_ < end_) {
-        if (progress_.phase == Phase::chunked_body) {
-            // What was decoded has left a gap behind the body.
-            const std::size_t body_end = progress_.head_size + progress_.body_size;
-            std::memmove(
-                bytes_.get() + begin_ + body_end,
-                bytes_.get() + begin_ + progress_.raw,
-                end_ - begin_ - progress_.raw
-            );
-            end_ -= progress_.raw - body_end;
-            progress_.raw = body_end;
-        }
-        const std::size_t size = end_ - begin_;
-        // A length that is only announced gets no memory yet.
-        wanted = std::max(buffer_size_busy, size * 2);
-        if (progress_.phase == Phase::sized_body) wanted = std::min(wanted, progress_.wanted);
-        wanted = std::max(wanted, buffer_size_idle);
-    } else if (last_read_ == capacity_ || last_read_ > buffer_size_idle) {
-        wanted = buffer_size_busy;
+    const std::size_t wanted = room_wanted();
+    if (begin_ < end_ && progress_.phase == Phase::chunked_body) {
+        // What was decoded has left a gap behind the body.
+        std::memmove(
+            bytes_.get() + begin_ + body_end(),
+            bytes_.get() + begin_ + progress_.raw,
+            end_ - begin_ - progress_.raw
+        );
+        end_ -= progress_.raw - body_end();
+        progress_.raw = body_end();
     }
     if (wanted > capacity_ || (begin_ == end_ && wanted < capacity_)) {
         auto bytes = std::make_unique_for_overwrite<char[]>(wanted);
@@ -604,12 +648,31 @@ void Session::make_room() {
     end_ -= begin_;
     begin_ = 0;
     FC_ASSERT(end_ < capacity_);
+    if (borrowed_ > 0 && capacity_ <= buffer_size_busy) {
+        io_.buffers().give_back(std::exchange(borrowed_, 0));
+    }
+}
+
+std::size_t Session::room_wanted() const {
+    if (begin_ == end_) {
+        const bool came_much = last_read_ == capacity_ || last_read_ > buffer_size_idle;
+        return came_much ? buffer_size_busy : buffer_size_idle;
+    }
+    std::size_t size = end_ - begin_;
+    if (progress_.phase == Phase::chunked_body) size -= progress_.raw - body_end();
+    // A length that is only announced gets no memory yet.
+    std::size_t wanted = std::max(buffer_size_busy, size * 2);
+    if (progress_.phase == Phase::sized_body) wanted = std::min(wanted, progress_.wanted);
+    return std::max(wanted, buffer_size_idle);
 }
 
 bool Session::took(boost::system::error_code error, std::size_t size) {
     reading_ = false;
+    answered_in_a_row_ = 0;
     deadline_ = base::MonotonicTime::max();
     now_ = io_.clock().monotonic();
+    // What came in the moment it was cut is not begun: its answer could not be told.
+    if (broken_) return false;
     if (timed_out_) {
         if (!progress_.began) return false;  // idle: nobody is told
         io_.figures().deadline_closes.add();
@@ -658,6 +721,13 @@ void Session::cut() {
     socket_.close(ignored);
 }
 
+std::optional<base::MonotonicTime> Session::idle_since() {
+    if (!reading_ || progress_.began || leaving_ || broken_) return std::nullopt;
+    boost::system::error_code error;
+    if (socket_.available(error) > 0 || error) return std::nullopt;
+    return now_;
+}
+
 Awaitable<void> Session::linger() {
     if (broken_) co_return;
     timed_out_ = false;
@@ -668,7 +738,9 @@ Awaitable<void> Session::linger() {
     boost::system::error_code ignored;
     socket_.shutdown(asio::socket_base::shutdown_send, ignored);
     if (peer_closed_) co_return;
+    // What it held for a body that is read no more is needed by others.
     begin_ = end_ = 0;
+    make_room();
     while (!timed_out_ && !broken_) {
         const auto waste = asio::buffer(bytes_.get(), capacity_);
         const auto [error, size] = co_await socket_.async_read_some(waste, quietly);
@@ -715,6 +787,7 @@ Awaitable<void> run_session(std::unique_ptr<Session> owned) {
             }
             if (!session.send_now()) co_await session.send_rest();
             if (session.broken()) break;
+            if (next == Session::Next::flush) co_await session.give_way();
         }
         if (next == Session::Next::leave || session.broken()) break;
     }

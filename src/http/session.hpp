@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,7 +44,7 @@ public:
     enum class Next : std::uint8_t {
         read,         // everything complete is answered or on the lane
         answer_held,  // one request must wait for the answers before it
-        flush,        // much is written already: send it, then go on
+        flush,        // much is written or answered already: send it, give way, then go on
         leave,        // the last answer is there
     };
 
@@ -64,6 +65,8 @@ public:
     /// True: nothing is left to send. False: the reader is slow (or gone, see `broken`).
     [[nodiscard]] bool send_now();
     [[nodiscard]] Awaitable<void> send_rest();
+    /// Lets the thread's other connections go on first.
+    [[nodiscard]] Awaitable<void> give_way();
 
     [[nodiscard]] bool broken() const { return broken_; }
 
@@ -83,6 +86,9 @@ public:
     void close_if_idle();
     void cut();
 
+    /// When it began to wait for a request; nothing: something is under way.
+    [[nodiscard]] std::optional<base::MonotonicTime> idle_since();
+
 private:
     friend class IoThread;
 
@@ -98,6 +104,10 @@ private:
         std::size_t body_size = 0;  // chunked_body: decoded so far, right after the head
         std::size_t raw = 0;        // chunked_body: not decoded yet begins here
         std::size_t body_size_max = 0;
+        bool gate_due = false;  // to be asked before more of the body is read
+        bool let_in = false;    // it was, and these it said
+        PeerAddress client{};
+        LimitNote limit{};
         base::MonotonicTime since{};  // the phase's first byte, for its deadline
         ChunkedDecoder decoder;
     };
@@ -106,7 +116,18 @@ private:
 
     [[nodiscard]] std::expected<bool, ProblemCode> read_message(Exchange& exchange);
     [[nodiscard]] std::expected<bool, ProblemCode> read_chunks();
-    [[nodiscard]] bool wait_for_body(Phase phase, const Framing& framing);
+    [[nodiscard]] bool wait_for_body(Phase phase, const Exchange& exchange, const Framing& framing);
+    /// What is to be done when a message has not come whole.
+    [[nodiscard]] Next wait_for_more(Exchange& exchange);
+    /// False: the gate has refused the request before its body came, and that is the last answer.
+    [[nodiscard]] bool let_in_early(Exchange& exchange);
+    /// False: all connections together hold as much as they may.
+    [[nodiscard]] bool borrow_room();
+    [[nodiscard]] std::size_t room_wanted() const;
+
+    /// Behind the body as far as it is decoded.
+    [[nodiscard]] std::size_t body_end() const { return progress_.head_size + progress_.body_size; }
+
     void complete(Exchange& exchange, const Framing& framing);
     /// False: held, since answers before it are outstanding or its handler waits.
     [[nodiscard]] bool answer(Exchange& exchange);
@@ -138,6 +159,7 @@ private:
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t last_read_ = 0;
+    std::size_t borrowed_ = 0;  // of the listener's budget
     Progress progress_;
     base::MonotonicTime now_{};  // when the last bytes came
 
@@ -147,6 +169,7 @@ private:
     Exchange* first_pending_ = nullptr;
     Exchange* last_pending_ = nullptr;
     std::size_t pending_ = 0;
+    std::size_t answered_in_a_row_ = 0;
     Exchange* held_ = nullptr;
 
     bool keep_alive_ = true;

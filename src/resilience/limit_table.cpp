@@ -47,6 +47,7 @@ GcraAnswer LimitTable::check(std::uint64_t key, base::MonotonicTime now, const R
     Part& part = part_of(key);
     const std::lock_guard lock{part.mutex};
     part.latest = std::max(part.latest, now);
+    if (part.limit != limit) follow(part, limit);
     const auto [slot, is_own] = find(part, key);
     // A key that has its own entry now may have gone without before: what it used then is in the
     // shared time, so it begins there.
@@ -63,6 +64,20 @@ GcraAnswer LimitTable::check(std::uint64_t key, base::MonotonicTime now, const R
     if (slot->key == no_key) ++part.taken;
     *slot = {.key = key, .tat = answer.tat};
     return answer;
+}
+
+// A few thousand entries, once for each change: cheaper than to keep with each entry the limit it
+// was made under. Not in `resilience::check`, since there it would forgive at every call what other
+// nodes have charged beyond the burst.
+void LimitTable::follow(Part& part, const RateLimit& limit) const {
+    part.limit = limit;
+    if (part.taken == 0) return;
+    const auto latest_tat = part.latest + limit.interval * limit.burst;
+    for (std::size_t at = 0; at < slots_per_part_; ++at) {
+        Slot& slot = part.slots[at];
+        if (slot.tat > latest_tat) slot.tat = latest_tat;
+    }
+    part.shared_tat = std::min(part.shared_tat, latest_tat);
 }
 
 void LimitTable::note_use(Part& part, std::uint64_t key) {
@@ -94,6 +109,7 @@ void LimitTable::charge(const Use& use, base::MonotonicTime now, const RateLimit
     Part& part = part_of(key);
     const std::lock_guard lock{part.mutex};
     part.latest = std::max(part.latest, now);
+    if (part.limit != limit) follow(part, limit);
     const auto [slot, is_own] = find(part, key);
     if (slot == nullptr) return;
     const auto from = std::max(is_own ? slot->tat : part.shared_tat, part.latest);

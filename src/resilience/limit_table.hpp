@@ -4,6 +4,7 @@
 #include "base/time.hpp"
 #include "resilience/gcra.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,7 +19,9 @@ namespace firstcome::resilience {
 ///
 /// A key that finds no room shares one limit with the others of its part that found none. That is
 /// harder on them and never softer on anybody: no key gets more than its limit, whatever the load.
-/// One table serves one policy; the limit may change from call to call (a reload).
+/// One table serves one policy; the limit may change from call to call (a reload). What a key has
+/// used stays used, but nobody waits longer than for one whole burst of the new limit: a loosened
+/// one lets go at once whom the old one had locked out for hours.
 ///
 /// Keys     64-bit hashes, keyed with a secret, so that nobody can aim at a neighbour
 /// Memory   16 bytes an entry
@@ -86,6 +89,7 @@ private:
         mutable std::mutex mutex;
         Slot* slots = nullptr;  // of slots_
         std::vector<Use> uses;  // by key, open addressing; count 0: free
+        RateLimit limit{.interval = std::chrono::nanoseconds{0}, .burst = 0};  // of the last call
         std::size_t taken = 0;
         std::uint64_t without_room = 0;
         base::MonotonicTime latest{};      // time does not run back in a part
@@ -101,6 +105,8 @@ private:
 
     [[nodiscard]] Place find(Part& part, std::uint64_t key) const;
     static void note_use(Part& part, std::uint64_t key);
+    /// The entries of a part under a limit that may be a new one.
+    void follow(Part& part, const RateLimit& limit) const;
 
     std::size_t slots_per_part_;
     std::unique_ptr<Slot[], Unmap> slots_;  // of all parts, one after the other

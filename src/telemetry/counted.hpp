@@ -28,12 +28,13 @@ struct HttpStats {
     std::vector<HttpRequestStats> requests{};
     std::uint64_t connections_open = 0;
     std::uint64_t connections_total = 0;
-    std::uint64_t connections_refused_total = 0;  ///< beyond connections_max
-    std::uint64_t accept_pauses_total = 0;        ///< out of file descriptors
-    std::uint64_t malformed_requests_total = 0;   ///< no HTTP, or in doubt
-    std::uint64_t deadline_closes_total = 0;      ///< too slow with a header, a body or reading
-    std::uint64_t reply_timeouts_total = 0;       ///< orders answered `outcome_unknown`
-    std::uint64_t stale_answers_total = 0;        ///< came after their request was answered
+    std::uint64_t connections_refused_total = 0;    ///< beyond connections_max
+    std::uint64_t connections_displaced_total = 0;  ///< idle, closed for a newcomer
+    std::uint64_t accept_pauses_total = 0;          ///< out of file descriptors
+    std::uint64_t malformed_requests_total = 0;     ///< no HTTP, or in doubt
+    std::uint64_t deadline_closes_total = 0;        ///< too slow with a header, a body or reading
+    std::uint64_t reply_timeouts_total = 0;         ///< orders answered `outcome_unknown`
+    std::uint64_t stale_answers_total = 0;          ///< came after their request was answered
     std::uint64_t read_bytes_total = 0;
     std::uint64_t written_bytes_total = 0;
 };

@@ -44,6 +44,12 @@ void add_connections(Families& out, const HttpStats& http) {
     );
     add_count(
         out,
+        http.connections_displaced_total,
+        "firstcome_http_connections_displaced_total",
+        "Idle connections closed for a newcomer because server.connections_max were open."
+    );
+    add_count(
+        out,
         http.accept_pauses_total,
         "firstcome_http_accept_pauses_total",
         "Times no connection was accepted for a moment: out of file descriptors."

@@ -21,6 +21,7 @@ http::ServerOptions server_options(const config::Config& config) {
     options.port = config.server.listen.port;
     options.io_threads = io_threads_of(config);
     options.connections_max = config.server.connections_max;
+    options.buffers_max = config.server.buffers_max_bytes;
     options.limits.body_size_max = config.server.body_max_bytes;
     options.timeouts.header = config.server.header_timeout;
     options.timeouts.body = config.server.body_timeout;

@@ -54,6 +54,7 @@ void add_listener(const Listener& listener, telemetry::HttpStats& stats) {
     stats.connections_open += figures.connections_open;
     stats.connections_total += figures.connections_accepted;
     stats.connections_refused_total += figures.connections_refused;
+    stats.connections_displaced_total += figures.connections_displaced;
     stats.accept_pauses_total += figures.accept_pauses;
     stats.malformed_requests_total += figures.malformed_requests;
     stats.deadline_closes_total += figures.deadline_closes;

@@ -16,6 +16,7 @@
 #include "http/orders_handler.hpp"
 #include "http/server.hpp"
 #include "telemetry/metrics.hpp"
+#include "telemetry/scrapes.hpp"
 #include "wiring/alerts.hpp"
 #include "wiring/backend.hpp"
 #include "wiring/credentials.hpp"
@@ -111,6 +112,7 @@ private:
     http::ApiOptions api_options_;
     app::ServiceState state_;
     telemetry::Metrics metrics_;
+    telemetry::Scrapes scrapes_{[this] { return metrics_.scrape(); }, clock_};
     app::StoreWatch store_watch_;
     std::atomic<domain::Units> drift_{0};  // as the last conservation check found it
     Tracing tracing_;

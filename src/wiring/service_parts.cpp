@@ -30,7 +30,7 @@ http::App Service::make_app() {
         .admin_tokens = credentials_.admins(),
         .state = state_,
         .dead_letters = backend_->desk(),
-        .metrics_text = [this] { return metrics_.scrape(); },
+        .metrics_text = [this] { return scrapes_.text(); },
         .metrics_content_type = telemetry::Metrics::content_type,
         .recent_rates =
             [this] {

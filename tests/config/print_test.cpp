@@ -78,6 +78,19 @@ webhook_url = "https://chat/hunter2"
     EXPECT_THAT(print(Loaded{}), HasSubstr("url = \"redis://127.0.0.1:6379/0\"")) << "no secret";
 }
 
+TEST(Print, SaysWhichSecretsTheProcessListShows) {
+    Sources sources{
+        .environment = {{"FIRSTCOME_POSTGRES_URL", "postgresql://u:hush@a/b"}},
+        .set = {"redis.url=redis://u:hush@a:1/0", "webhook.url=http://a/hush", "log.level=info"}};
+    const auto loaded = load(sources);
+    ASSERT_TRUE(loaded);
+    const std::string said = secrets_in_sight(*loaded);
+    EXPECT_THAT(said, HasSubstr("can read redis.url, webhook.url in the list of processes"));
+    EXPECT_THAT(said, Not(HasSubstr("hush")));
+    sources.set = {"redis.url=redis://127.0.0.1:6379/0", "log.level=info"};
+    EXPECT_EQ(secrets_in_sight(*load(sources)), "") << "the default is known to everybody";
+}
+
 TEST(Reference, IsWhatTheRepositoryShows) {
     std::ifstream in{std::filesystem::path{FC_SOURCE_DIR} / "config" / "firstcome.toml"};
     std::ostringstream text;
@@ -176,6 +189,8 @@ TEST(Refusals, AreForWhatWouldBeAPromiseBroken) {
     EXPECT_THAT(refusals(config), ElementsAre(HasSubstr("admin.client_ca_file")));
     config.server.tls_certificate = "c.pem";
     EXPECT_THAT(refusals(config), IsEmpty());
+    config.server.batch_body_max_bytes = config.server.buffers_max_bytes / 2 + 1;
+    EXPECT_THAT(refusals(config), ElementsAre(HasSubstr("server.buffers_max_bytes")));
 }
 
 TEST(RestartNeeded, NamesEveryDifferenceButTheReloadable) {

@@ -393,6 +393,10 @@ FRAMING += [
     framing("the same Host twice", head(SIZE, "Host: shop.example", body=ORDER_TEXT)),
     framing("a Host with a space", head(SIZE, host="Host: a b", body=ORDER_TEXT)),
     framing("a Host with a slash", head(SIZE, host="Host: a/b", body=ORDER_TEXT)),
+    framing(
+        "two credentials",
+        head(SIZE, *["Authorization: Bearer x"] * 2, body=ORDER_TEXT)
+    ),
     framing("a Host list", head(SIZE, host="Host: a, b", body=ORDER_TEXT)),
 ]
 FRAMING += [
@@ -405,6 +409,7 @@ FRAMING += [
         ("size ended by LF", CHUNK.replace("\r\n", "\n", 1)),
         ("longer than its size", CHUNK.replace(ORDER_TEXT, ORDER_TEXT + "xx")),
         ("shorter than its size", CHUNK.replace(ORDER_TEXT, ORDER_TEXT[:-2])),
+        ("extension with a quote that nothing ends", CHUNK.replace("\r\n", ';a="b\r\n', 1)),
         ("extension with a bare LF", CHUNK.replace("\r\n", ";a=\n\r\n", 1)),
         ("trailer with a space before the colon", CHUNK[:-2] + "X : 1\r\n\r\n"),
     ]

@@ -200,22 +200,41 @@ class Hostile(EndToEnd):
         wait_until(lambda: self.files(server) >= count, "all are taken")
         self.others_are_served(server, client)
         self.wait_calm(server, 0.3, "it idles")
-        # One too many is told so, and whoever leaves makes room.
-        extra = Connection(server.address)
-        extra.send(request_bytes("GET", "/livez"))
-        one_more = Connection(server.address)
-        self.assertIn(self.first_status(one_more), (503, None))
-        for each in [*sockets, extra.socket, one_more.socket]:
+        # Those who say nothing give way to newcomers, and who is served stays.
+        wait_until(lambda: self.first_status(server) == 200, "a newcomer is served")
+        self.expect(client.order("still-here", ITEM), 202)
+        self.assertGreater(self.displaced(client), 0)
+        for each in sockets:
             each.close()
         wait_until(lambda: self.files(server) < 60, "their descriptors are free")
         self.others_are_served(server, client)
         self.note(f"{count} connections")
 
+    def test_busy_connections_do_not_give_way(self):
+        server, client = self.serve(server__connections_max=4)
+        busy = opened(server.address, 3)
+        for each in busy:
+            each.sendall(WHOLE[:-1])
+        wait_until(lambda: self.first_status(server) == 503, "a newcomer is told to wait")
+        self.assertEqual(self.displaced(client), 0)
+        for each in busy:
+            each.sendall(WHOLE[-1:])
+            self.assertTrue(each.recv(65536).startswith(b"HTTP/1.1 202"))
+            each.close()
+
     @staticmethod
-    def first_status(connection):
+    def displaced(client):
+        text = client.get("/metrics").body.decode()
+        name = "firstcome_http_connections_displaced_total "
+        return int(next(line for line in text.splitlines() if line.startswith(name)).split()[1])
+
+    @staticmethod
+    def first_status(server):
+        """Of a new connection."""
         try:
-            connection.send(request_bytes("GET", "/livez"))
-            return connection.read().status
+            with Connection(server.address) as connection:
+                connection.send(request_bytes("GET", "/livez"))
+                return connection.read().status
         except ConnectionClosed:
             return None
 
@@ -259,6 +278,44 @@ class Hostile(EndToEnd):
         row.remarks.append(f"{FILES_MAX} descriptors and 1,000 clients; time: to a newcomer's 202")
         self.assertEqual(client.count(ITEM), rounds * (OTHERS + 1))
         self.note(f"{rounds} x 1,000 clients and {FILES_MAX} descriptors")
+
+    def test_a_flood_of_scrapes_takes_nothing_from_the_others(self):
+        server, client = self.serve()
+        for number in range(200):
+            client.set_stock(f"item-{number}", 10)
+        flood = request_bytes("HEAD", "/metrics") * 2_000
+        with Connection(server.address) as one, Connection(server.address) as other:
+            for each in (one, other):
+                each.send(flood)
+            started = time.monotonic()
+            self.others_are_served(server, client)
+            self.note(f"{OTHERS + 1} orders in {time.monotonic() - started:.1f} s meanwhile")
+            for each in (one, other):
+                for _ in range(2_000):
+                    self.assertEqual(each.read(head_only=True).status, 200)
+
+    def test_large_bodies_are_bounded_together(self):
+        server, client = self.serve(server__buffers_max_bytes="4MiB")
+        before = self.resident_kib(server)
+        body = request_bytes("POST", ORDERS + ":batch", b" " * 1_000_000)
+        crowd = Crowd(opened(server.address, 30))
+        self.addCleanup(crowd.close)
+        for each in crowd.sockets:
+            each.setblocking(True)
+            try:
+                each.sendall(body[:-1])
+            except ConnectionError:
+                pass  # it was told already
+            each.setblocking(False)
+
+        def is_bounded():
+            crowd.listen(0.05)
+            return len(crowd.ended) >= 20
+        wait_until(is_bounded, "most are told to wait", 10)
+        for received in crowd.ended.values():
+            self.assertTrue(received.startswith(b"HTTP/1.1 503") or not received, received[:80])
+        self.assertLess(self.resident_kib(server) - before, 20 * 1024)
+        self.others_are_served(server, client)
 
     def test_a_client_that_has_said_all(self):
         """Half-closed: it gets its answers, and then the end."""

@@ -127,6 +127,15 @@ class Limits(EndToEnd):
             for _ in range(5):
                 self.expect(client.get(path), 200)
 
+    def test_guesses_at_a_token_are_limited_where_probes_are_not(self):
+        _, client = self.limited(ip="1/h burst 5")
+        guess = {"Authorization": "Bearer a-guess-at-the-token"}
+        for path in ("/actuator/health", "/actuator/health/store", "/livez"):
+            statuses = [client.get(path, guess).status for _ in range(3)]
+            self.assertEqual(statuses, [200] * 3 if path == "/actuator/health" else
+                             [200] * 2 + [429] if "store" in path else [429] * 3, path)
+            self.expect(client.get(path), 200)
+
     def test_each_class_of_route_may_have_its_own(self):
         _, client = self.limited(
             ip_reads="1/h burst 2", ip_orders="1/h burst 3", ip_admin="1/h burst 4"

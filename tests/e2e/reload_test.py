@@ -52,6 +52,25 @@ class Reload(EndToEnd):
         client.set_stock("x", 3)
         wait_until(lambda: not is_silent(), "lines of level info are back")
 
+    def test_a_rate_limit_changes_and_what_clients_have_used_is_kept(self):
+        def limit(rate):
+            self.write(f'[rate_limit]\nip = "{rate}"\n')
+
+        def allowed(times):
+            statuses = [client.get("/api/v1/orders/count").status for _ in range(times)]
+            self.assertLessEqual(set(statuses), {200, 429})
+            return statuses.count(200)
+
+        limit("1/h burst 10")
+        server, client = self.open(**{"rate_limit.enabled": "true"})
+        self.assertEqual(allowed(15), 10)
+        limit("1/h burst 12")
+        self.hang_up(server, '"changed":"rate_limit.ip"')
+        self.assertEqual(allowed(5), 2, "ten of twelve were used")
+        limit("100/s burst 10")
+        self.hang_up(server, '"changed":"rate_limit.ip"')
+        wait_until(lambda: allowed(1) == 1, "nobody waits for hours that are no more")
+
     def test_what_may_not_is_named_and_all_stays_as_it_was(self):
         server, client = self.open()
         self.write('[log]\nlevel = "error"\n[lane]\ncount = 3\n[webhook]\nurl = "http://s3cret"\n')

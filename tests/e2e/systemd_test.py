@@ -286,19 +286,37 @@ class LeastPrivilege(EndToEnd):
         server.process.returncode = -signal.SIGABRT
 
     SECRET = "hush-7f3a91"
+    # Each option that `print-config --reference` calls a secret, with a value that holds one.
     SECRETS = {
         "redis.url": f"redis://user:{SECRET}@127.0.0.1:1/0",
         "postgres.url": f"postgresql://user:{SECRET}@127.0.0.1:1/shop",
         "webhook.url": f"http://127.0.0.1:1/{SECRET}?token={SECRET}",
         "alerts.webhook_url": f"http://127.0.0.1:1/{SECRET}",
+        "alerts.alertmanager_url": f"http://127.0.0.1:1/{SECRET}",
+        "tracing.headers": f"authorization=Bearer {SECRET}",
     }
 
+    def secret_options(self):
+        code, reference = run_program("print-config", "--reference")
+        self.assertEqual(code, 0, reference)
+        options, section, is_secret = set(), "", False
+        for line in reference.splitlines():
+            if line.startswith("["):
+                section = line.strip("[]")
+            elif line.startswith("# A secret:"):
+                is_secret = True
+            elif line.startswith("#") and not line.startswith("# ") and is_secret:
+                options.add(f"{section}.{line[1:].split()[0]}")
+                is_secret = False
+        return options
+
     def test_every_secret_option_is_masked_and_its_mistakes_are_not_repeated(self):
+        self.assertEqual(set(self.SECRETS), self.secret_options(), "these are all there are")
         sets = [word for key, value in self.SECRETS.items() for word in ("--set", f"{key}={value}")]
         code, said = run_program("print-config", *sets)
         self.assertEqual(code, 0, said)
         self.assertNotIn(self.SECRET, said)
-        self.assertEqual(said.count("********"), len(self.SECRETS), "these are all there are")
+        self.assertEqual(said.count("********"), len(self.SECRETS))
         code, said = run_program("check-config", *sets)
         self.assertNotIn(self.SECRET, said)
         for key in self.SECRETS:
@@ -328,6 +346,7 @@ class LeastPrivilege(EndToEnd):
         for place, text in (("log", server.log()), ("health", told)):
             for secret in (self.SECRET, token, key):
                 self.assertNotIn(secret, text, place)
+        self.assertEqual(server.log().count("in the list of processes"), 1, "--set is no place")
 
     def refused_by_webhook(self, client):
         health = client.admin("GET", "/actuator/health")

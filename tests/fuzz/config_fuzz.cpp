@@ -1,13 +1,28 @@
 // tests/fuzz/config_fuzz.cpp - any bytes as configuration
 #include "config/config.hpp"
+#include "config/fields.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <variant>
 
 using namespace firstcome::config;
+
+namespace {
+
+void reset(const Field& field, Config& config) {
+    Config defaults;
+    const auto put = [from = field.in(defaults)](auto to) {
+        if constexpr (!std::is_same_v<decltype(to), Choice>) *to = *std::get<decltype(to)>(from);
+    };
+    std::visit(put, field.in(config));
+}
+
+}  // namespace
 
 // The first byte chooses the way in: a file, or one --set.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -26,11 +41,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     }
     Loaded shown = *loaded;
     // Masked in print, on purpose.
-    const Config defaults;
-    shown.config.redis = defaults.redis;
-    shown.config.postgres = defaults.postgres;
-    shown.config.webhook.url = defaults.webhook.url;
-    shown.config.alerts.webhook_url = defaults.alerts.webhook_url;
+    for (const Field& field : fields()) {
+        if (field.secret) reset(field, shown.config);
+    }
     const auto again = load_text(print(shown), "printed.toml");
     if (!again || !restart_needed(shown.config, again->config).empty()) std::abort();
     return 0;

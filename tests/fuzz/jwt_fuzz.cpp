@@ -17,6 +17,33 @@ using namespace firstcome;
 
 constexpr std::string_view secret = "a secret that no fuzzer will guess";
 
+/// Public halves of keys made once for this file; nobody has the private ones any more.
+constexpr std::string_view public_keys = R"(
+-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAlBycwaRwnIw+A4X5TmV+
+x4ENq0qVTqeY3JoBZf57Ot4yLbAj8zqpZd2pZP7dw0s/feDsCnkECYKz1UrV8cA2
+CEhazTHOjI3vM1PnpOP9QH4yuGpIR5n5cR3oTO2nAioq9RKHmd0xnL5WZ0S6r4Cf
+gx9omzEtdmzUqFTHpbAbT4pdyU+oJOJq/30lJ2Cxj1afowVwwak4iiRayF7yJHS3
+pRKSXL5iFy770KWm6W+Irbh9nrCnOO/m4Cbql62iSr6QQLUMDFivYzWjzECsloHD
+YqGO+CtzeNCcz6lmf86FhDLDsCMZVSX26YkghM4qKWCHJN2KRaj9NDCPN4hrVbAE
+tQIDAQAB
+-----END PUBLIC KEY-----
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEotaclKs5pz1cPa/+JQiIhb6yozN/
+bATvqFhVMIwTuA6Xw/5Iez6bDkXWKDjV8N/dxsl7YS9MXCrHQ0VbnH4dew==
+-----END PUBLIC KEY-----
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA/xbxVrhEvQLTuowkoLT2wWMiXD/mEDFs2FK9MNjavE0=
+-----END PUBLIC KEY-----
+)";
+
+http::JwtKeys keys_of_all_kinds() {
+    auto keys = http::jwt_keys_of_pem(public_keys);
+    FC_ASSERT(keys && keys->size() == 3);
+    keys->push_back(http::JwtKey::of_secret("k", std::string(secret)));
+    return *std::move(keys);
+}
+
 std::string base64url(std::string_view bytes) {
     constexpr std::string_view alphabet =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -50,13 +77,24 @@ std::string signed_by_us(std::string_view payload) {
     return token + "." + base64url({reinterpret_cast<const char*>(made.data()), made.size()});
 }
 
+/// Good claims, and as their signature whatever the bytes are.
+std::string with_signature(std::string_view algorithm, std::string_view signature) {
+    const std::string header = R"({"alg":")" + std::string(algorithm) + R"("})";
+    const std::string claims = R"({"sub":"u1","exp":4000000000})";
+    return base64url(header) + "." + base64url(claims) + "." + base64url(signature);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     const std::string_view text{reinterpret_cast<const char*>(bytes), size};
-    const http::JwtKeys keys{http::JwtKey::of_secret("k", std::string(secret))};
+    static const http::JwtKeys keys = keys_of_all_kinds();
     const base::WallTime now{std::chrono::hours{24 * 365 * 56}};
     FC_ASSERT(!http::verify_jwt(text, keys, {}, now));
+    for (const http::JwtKey& key : keys) {
+        FC_ASSERT(!key.signed_by("header.payload", text));
+        FC_ASSERT(!http::verify_jwt(with_signature(name(key.algorithm()), text), keys, {}, now));
+    }
     const auto claims = http::verify_jwt(signed_by_us(text), keys, {}, now);
     if (claims) {
         FC_ASSERT(claims->expires > now);

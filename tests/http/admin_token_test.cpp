@@ -102,10 +102,10 @@ TEST_F(AdminTokenFile, ACrashWhileMakingItLeavesNoTrap) {
 }
 
 TEST_F(AdminTokenFile, AnOperatorsOwnTokenIsTaken) {
-    const auto token = load_admin_token(write("my-own-token\r\n"));
+    const auto token = load_admin_token(write("my-own-token-0123\r\n"));
     ASSERT_TRUE(token) << token.error().text;
-    EXPECT_EQ(token->text(), "my-own-token");
-    EXPECT_TRUE(load_admin_token(write("read-only", fs::perms{0400})));
+    EXPECT_EQ(token->text(), "my-own-token-0123");
+    EXPECT_TRUE(load_admin_token(write("read-only-012345", fs::perms{0400})));
 }
 
 TEST_F(AdminTokenFile, IsRefusedWithAdvice) {
@@ -122,6 +122,7 @@ TEST_F(AdminTokenFile, IsRefusedWithAdvice) {
         {" \n\n", fs::perms{0600}, "is empty", "white space only"},
         {"two words", fs::perms{0600}, "one line", "a space within"},
         {"one\ntwo\n", fs::perms{0600}, "one line", "two lines"},
+        {"fifteen-letters\n", fs::perms{0600}, "less than 16", "too short"},
         {std::string(5000, 't'), fs::perms{0600}, "4096", "too long"},
     };
 

@@ -30,6 +30,103 @@ TEST(Api, DescribesTheDeadlineWhereOneIsHeard) {
     EXPECT_EQ(deadline.at("in").as_string(), "header");
 }
 
+/// A batch of nothing but mistakes: each is answered with a problem of its own.
+std::string batch_of_mistakes(std::size_t count) {
+    std::string body = R"({"orders":[0)";
+    for (std::size_t i = 1; i < count; ++i) body += ",0";
+    return body + "]}";
+}
+
+TEST(Api, WhatABatchIsAnsweredDoesNotGrowWithItsTarget) {
+    ApiWorld world;
+    const std::string host(8000, 'a');
+    const std::string target = "http://" + host + "/api/v1/orders%3Abatch";
+    const Answer answer = world.ask("POST", target, batch_of_mistakes(1000));
+    EXPECT_EQ(answer.status, 200U);
+    EXPECT_EQ(answer.body.find(host), std::string::npos);
+    EXPECT_NE(answer.body.find(R"("instance":"/api/v1/orders%3Abatch")"), std::string::npos);
+    EXPECT_LT(answer.body.size(), std::size_t{512} * 1024);
+}
+
+TEST(Api, AClassOfRequestsThatIsFullLeavesTheOthersTheirPlaces) {
+    ApiWorld world;
+
+    const struct {
+        InFlight& of;
+        std::string_view full;
+        std::string_view expect;  // of a batch, a read, an admin request
+    } rows[] = {
+        {world.in_flight.batches, "batches", "503 404 200"},
+        {world.in_flight.reads, "reads", "200 503 200"},
+        {world.in_flight.admin, "admin", "200 404 503"},
+    };
+
+    const auto ask_all = [&world] {
+        const Answer batch = world.ask("POST", "/api/v1/orders:batch", batch_of_mistakes(1));
+        const Answer read = world.ask("GET", "/api/v1/orders/none-of-ours");
+        const Answer admin = world.ask("GET", "/api/v1/admin/dlq");
+        for (const Answer& answer : {batch, read, admin}) {
+            if (answer.status != 503) continue;
+            EXPECT_NE(answer.body.find(R"("code":"please_wait")"), std::string::npos);
+            EXPECT_NE(answer.body.find(R"("reason":"overloaded")"), std::string::npos);
+            EXPECT_NE(answer.field("Retry-After"), "");
+        }
+        return std::to_string(batch.status) + " " + std::to_string(read.status) + " " +
+               std::to_string(admin.status);
+    };
+    for (const auto& [of, full, expect] : rows) {
+        {
+            const InFlight::Place first{of};
+            EXPECT_EQ(ask_all(), "200 404 200") << full << ": one place is left";
+            const InFlight::Place second{of};
+            EXPECT_EQ(ask_all(), expect) << full << " are full";
+            EXPECT_EQ(of.refused(), 1U) << full;
+        }
+        EXPECT_EQ(ask_all(), "200 404 200") << full << " have room again";
+    }
+}
+
+TEST(Api, RequestsThatWaitHoldTheirPlacesUntilTheyAreAnswered) {
+    ApiWorld world;
+    test::Gate gate;
+    world.hold_desk(gate);
+    RawClient first{world.port()};
+    RawClient second{world.port()};
+    for (RawClient* client : {&first, &second}) {
+        client->send(ApiWorld::request("GET", "/api/v1/admin/dlq"));
+    }
+    ASSERT_TRUE(eventually([&] { return world.in_flight.admin.now() == 2; }));
+    EXPECT_EQ(world.ask("GET", "/api/v1/admin/audit").status, 503U);
+    EXPECT_EQ(world.ask("GET", "/api/v1/orders/none-of-ours").status, 404U) << "buyers go on";
+    gate.open();
+    EXPECT_EQ(first.read().status, 200U);
+    EXPECT_EQ(second.read().status, 200U);
+    EXPECT_EQ(world.ask("GET", "/api/v1/admin/audit").status, 200U);
+}
+
+TEST(Api, OrdersTakeNoQuery) {
+    ApiWorld world;
+
+    const struct {
+        std::string_view path;
+        unsigned status;
+        std::string_view why;
+    } rows[] = {
+        {"/api/v1/orders?userId=1", 400, "what is in the query would not be heard"},
+        {"/api/v1/orders:batch?x", 400, "also in a batch"},
+        {"/api/v1/orders:batch?", 200, "an empty one says nothing"},
+    };
+
+    for (const auto& [path, status, why] : rows) {
+        const Answer answer = world.ask("POST", path, batch_of_mistakes(1));
+        EXPECT_EQ(answer.status, status) << why;
+        EXPECT_EQ(answer.body.find('?'), std::string::npos) << "instance is the path alone";
+        if (status == 400) {
+            EXPECT_NE(answer.body.find("unknown_parameter"), std::string::npos) << why;
+        }
+    }
+}
+
 TEST(Api, EachRouteIsForThoseItConcerns) {
     const struct {
         std::string_view path;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include "adapters/memory/dead_letters.hpp"
+#include "app/audit_desk.hpp"
 #include "app/dead_letter_desk.hpp"
 #include "base/assert.hpp"
 #include "http/api.hpp"
+#include "http/in_flight.hpp"
 #include "http/orders_handler.hpp"
 #include "tests/app/world.hpp"
 #include "tests/http/live_server.hpp"
@@ -13,6 +15,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <future>
 #include <memory>
 #include <optional>
@@ -22,6 +26,22 @@
 #include <vector>
 
 namespace firstcome::http {
+
+/// Newest first, and all on one page.
+class KeptAudit final : public ports::AuditLog {
+public:
+    Result<void> add(const ports::AuditEntry& entry) override {
+        entries_.insert(entries_.begin(), entry);
+        return {};
+    }
+
+    Result<ports::AuditPage> list(std::size_t, const std::optional<ports::AuditCursor>&) override {
+        return ports::AuditPage{.entries = entries_, .next = {}};
+    }
+
+private:
+    std::vector<ports::AuditEntry> entries_;
+};
 
 /// Members stand in order of life.
 class ApiWorld {
@@ -44,6 +64,9 @@ public:
             desk_->start();
             app_.dead_letters = desk_.get();
         }
+        audit_.start();
+        app_.audit = &audit_;
+        app_.in_flight = &in_flight;
         ServerOptions options;
         options.port = 0;
         server_ = std::make_unique<Server>(options, router_, clock, entropy_);
@@ -58,12 +81,38 @@ public:
         std::string_view body = {},
         std::string_view token = token_text
     ) {
+        RawClient client{port()};
+        return client.ask(request(method, path, body, token));
+    }
+
+    /// The bytes of it.
+    static std::string request(
+        std::string_view method,
+        std::string_view path,
+        std::string_view body = {},
+        std::string_view token = token_text
+    ) {
         std::string text = std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: a" +
                            "\r\nAuthorization: Bearer " + std::string(token) + "\r\n";
         if (!body.empty()) text += "Content-Type: application/json\r\n";
-        text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
-        RawClient client{server_->port()};
-        return client.ask(text);
+        text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+        return text + std::string(body);
+    }
+
+    [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+
+    /// Holds the desk's thread until the gate is opened, and waits until it is held.
+    void hold_desk(test::Gate& gate) {
+        const bool asked = desk_->ask([&gate](ports::DeadLetters&) { gate.hold(); });
+        FC_ASSERT(asked);
+        gate.wait_until_held();
+    }
+
+    /// Time passes, and the server has noticed it.
+    void pass(std::chrono::nanoseconds time) {
+        clock.advance(time);
+        const bool noticed = eventually([&] { return server_->last_beat(0) == clock.monotonic(); });
+        EXPECT_TRUE(noticed);
     }
 
     /// The desk's table fails like this until told otherwise; said on the desk's own thread.
@@ -83,6 +132,7 @@ public:
     ManualClock clock;
     memory::DeadLetters letters;  ///< the desk's; a test uses `other_node()`
     std::atomic<int> releases{0};
+    InFlightBounds in_flight{.batches = InFlight{2}, .reads = InFlight{2}, .admin = InFlight{2}};
 
 private:
     using Released = std::expected<ports::Release, ports::LedgerError>;
@@ -106,6 +156,7 @@ private:
     app::StockDesk stock_desk_{{{&lane_.lane, &lane_.memory}}};
     AdminTokens token_{AdminToken{std::string(token_text)}};
     app::ServiceState state_;
+    app::AuditDesk audit_{std::make_unique<KeptAudit>(), clock, [](const ports::AuditEntry&) {}};
     std::unique_ptr<app::DeadLetterDesk> desk_;
     App app_{
         .options = options_,

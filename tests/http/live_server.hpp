@@ -326,6 +326,7 @@ public:
     TestOrders orders;
     TestCalls calls;
     std::atomic<int> executed{0};
+    std::function<void(std::string_view id)> heard;  ///< of each echo; set before the first
     Router router{routes()};
     std::unique_ptr<Server> server;
 
@@ -334,6 +335,7 @@ private:
         std::vector<Route> table;
         const auto echo = [this](const Request& request, Response& response) {
             ++executed;
+            if (heard) heard(request.parameters[0]);
             response.content_type = "text/plain";
             response.body = std::string{request.parameters[0]} + "|" + std::string{request.query} +
                             "|" + std::string{request.body};

@@ -36,6 +36,7 @@ struct GateWorld {
         request.arrived = now;
         request.peer.bytes = *base::ip_address_from(peer);
         request.fields = fields;
+        request.authorization = authorization;
         request.trace.trace_low = entropy.next();
         response.clear();
         return gate.admit(request, response);
@@ -51,6 +52,7 @@ struct GateWorld {
         .handler = AnswerNow{},
         .limited_as = RouteClass::reads};
     base::MonotonicTime now{100h};
+    std::string_view authorization;
     Request request;
     Response response;
 };
@@ -135,6 +137,16 @@ TEST(RateGate, LetsProbesThroughAlways) {
     world.route.limited_as = RouteClass::open;
     for (int at = 0; at < 100; ++at) ASSERT_TRUE(world.admits("198.51.100.7"));
     EXPECT_TRUE(world.request.limit.policy.empty());
+}
+
+TEST(RateGate, HoldsWhoBringsATokenToAnOpenRouteLikeAnAdmin) {
+    GateWorld world{limited(LimitPolicy::ip_admin)};
+    world.route.limited_as = RouteClass::open;
+    world.authorization = "Bearer guess";
+    for (int at = 0; at < 3; ++at) ASSERT_TRUE(world.admits("198.51.100.7"));
+    EXPECT_FALSE(world.admits("198.51.100.7")) << "health tells operators more";
+    world.authorization = {};
+    EXPECT_TRUE(world.admits("198.51.100.7")) << "a probe is not in its way";
 }
 
 TEST(RateGate, HoldsAUserToTheirOwnLimit) {

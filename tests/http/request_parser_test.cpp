@@ -42,6 +42,7 @@ TEST(RequestHead, GivesWhatWasSent) {
     EXPECT_EQ(*size, text.size() - 4);
     EXPECT_EQ(request.method, Method::post);
     EXPECT_EQ(request.target, "/api/v1/orders?x=1&y=%20");
+    EXPECT_EQ(request.path_as_sent, "/api/v1/orders");
     EXPECT_EQ(request.path, "/api/v1/orders");
     EXPECT_EQ(request.query, "x=1&y=%20");
     EXPECT_EQ(request.content_type, "application/json");
@@ -86,6 +87,9 @@ TEST(RequestHead, RefusesWhatTwoReadersCouldReadDifferently) {
         {with_fields(host + "X: a\tb\r\n"), "ok", "a tab inside"},
         {with_fields(""), "malformed_request", "no Host"},
         {with_fields(host + host), "malformed_request", "two Hosts"},
+        {with_fields(host + "Authorization: Bearer a\r\nAuthorization: Bearer a\r\n"),
+         "malformed_request",
+         "two credentials"},
         {with_fields("Host: a, b\r\n"), "malformed_request", "a list as Host"},
         {with_fields("Host: a b\r\n"), "malformed_request", "a space in Host"},
         {with_fields(host + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
@@ -302,6 +306,8 @@ TEST(ChunkedBody, RefusesBadSizes) {
         {"0\r\nbad trailer\r\n\r\n", "a trailer without colon"},
         {"0\r\n folded\r\n\r\n", "a folded trailer"},
         {"3;\x01\r\nabc\r\n", "a control in an extension"},
+        {"3;x=\"y\r\nabc\r\n", "a quote that nothing ends"},
+        {"3;x=\"y\\\"\r\nabc\r\n", "nor an escaped one"},
     };
     for (const auto& [text, why] : rows) {
         EXPECT_EQ(decoded(text, 1000), "malformed_request") << why;

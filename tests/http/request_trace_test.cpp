@@ -40,6 +40,7 @@ protected:
         exchange_.request.route = &route_;
         exchange_.request.method = Method::post;
         exchange_.request.target = "/api/v1/orders?x=secret";
+        exchange_.request.path_as_sent = "/api/v1/orders";
         exchange_.request.fields = fields_;
         trace.begin(exchange_.request);
         if (placed) {

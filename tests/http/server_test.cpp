@@ -46,6 +46,31 @@ TEST(Server, SaysWhyItCannotListen) {
     EXPECT_FALSE(third.start());
 }
 
+TEST(Server, TheLongestIdleConnectionGivesWayToANewcomer) {
+    LiveServer live{[](ServerOptions& options) { options.connections_max = 3; }};
+    RawClient silent{live.port()};
+    ASSERT_TRUE(eventually([&] { return live.server->figures().connections_open == 1; }));
+    live.clock.advance(1s);
+    RawClient busy{live.port()};
+    busy.send(order("a"));
+    ASSERT_TRUE(live.orders.has_waiting(1));
+    RawClient fresh{live.port()};
+    EXPECT_EQ(fresh.ask(get("/echo/1")).status, 200U);
+    live.clock.advance(1s);
+
+    RawClient newcomer{live.port()};
+    EXPECT_EQ(newcomer.ask(get("/echo/2")).status, 200U);
+    EXPECT_TRUE(silent.is_closed());
+    EXPECT_EQ(live.server->figures().connections_displaced, 1U);
+    EXPECT_EQ(live.server->figures().connections_refused, 0U);
+    EXPECT_EQ(fresh.ask(get("/echo/3")).status, 200U) << "idle, but not as long";
+
+    RawClient refused{live.port()};
+    EXPECT_EQ(refused.read().status, 503U) << "nobody has been idle for a second";
+    live.orders.reply(0);
+    EXPECT_EQ(busy.read().body, "accepted a") << "something was under way";
+}
+
 TEST(Server, RefusesMoreConnectionsThanItsCap) {
     LiveServer live{[](ServerOptions& options) { options.connections_max = 1; }};
     auto first = std::make_unique<RawClient>(live.port());

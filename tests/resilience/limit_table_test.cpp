@@ -47,6 +47,27 @@ TEST(LimitTable, ANewLimitKeepsTheCount) {
     EXPECT_FALSE(table.check(7, start, narrower).allowed);
 }
 
+TEST(LimitTable, ALoosenedLimitLetsGoWhomTheOldOneHadLockedOut) {
+    LimitTable table{{.memory_max_bytes = small}};
+    const RateLimit one_an_hour{.interval = 1h, .burst = 10};
+    for (int at = 0; at < 10; ++at) EXPECT_TRUE(table.check(7, start, one_an_hour).allowed);
+    EXPECT_EQ(table.check(7, start, one_an_hour).retry_after, 1h);
+    EXPECT_FALSE(table.check(7, start, five_a_second).allowed) << "what was used stays used";
+    EXPECT_TRUE(table.check(7, start + 200ms, five_a_second).allowed);
+    EXPECT_EQ(table.check(7, start + 3s, five_a_second).remaining, 9U);
+    EXPECT_EQ(table.check(7, start + 3s, one_an_hour).remaining, 8U) << "and back again";
+}
+
+TEST(LimitTable, ALoosenedLimitForgivesADebtOnceAndNotAtEveryCall) {
+    LimitTable table{{.memory_max_bytes = small}};
+    const RateLimit one_an_hour{.interval = 1h, .burst = 10};
+    table.charge({.key = 7, .count = 23}, start, one_an_hour);
+    table.charge({.key = 7, .count = 1}, start, five_a_second);
+    EXPECT_EQ(table.check(7, start, five_a_second).retry_after, 400ms) << "a burst, and that one";
+    table.charge({.key = 7, .count = 100}, start, five_a_second);
+    EXPECT_EQ(table.check(7, start, five_a_second).retry_after, 20s + 400ms) << "is to be paid";
+}
+
 /// What an endless memory would answer.
 class Endless {
 public:

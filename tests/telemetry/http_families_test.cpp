@@ -21,6 +21,7 @@ TEST(HttpFamilies, ShowWhatTheEngineCounts) {
         .connections_open = 1,
         .connections_total = 2,
         .connections_refused_total = 3,
+        .connections_displaced_total = 11,
         .accept_pauses_total = 4,
         .malformed_requests_total = 5,
         .deadline_closes_total = 6,
@@ -32,6 +33,7 @@ TEST(HttpFamilies, ShowWhatTheEngineCounts) {
     EXPECT_EQ(value(stats, "firstcome_http_connections"), "1");
     EXPECT_EQ(value(stats, "firstcome_http_connections_accepted_total"), "2");
     EXPECT_EQ(value(stats, "firstcome_http_connections_refused_total"), "3");
+    EXPECT_EQ(value(stats, "firstcome_http_connections_displaced_total"), "11");
     EXPECT_EQ(value(stats, "firstcome_http_accept_pauses_total"), "4");
     EXPECT_EQ(value(stats, "firstcome_http_malformed_requests_total"), "5");
     EXPECT_EQ(value(stats, "firstcome_http_deadline_closes_total"), "6");
