@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sstream>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -369,16 +370,15 @@ void PostgresServer::start() {
 }
 
 // Its children notice the postmaster's end by themselves, and within moments: until the last is
-// gone, a new postmaster would refuse to start on the same memory.
+// gone, a new postmaster would refuse to start on the same memory. Frozen first, it makes no more.
 void PostgresServer::kill() {
+    program_.freeze();
+    std::istringstream children{run({"pgrep", "--parent", std::to_string(program_.pid())}).output};
     program_.kill(SIGKILL);
-    const std::string pid_file = (dir_.path() / "data/postmaster.pid").string();
-    const std::string pattern = "postgres -D " + (dir_.path() / "data").string();
-    for (int tries = 0; tries < 500; ++tries) {
-        if (run({"pgrep", "--full", pattern}).status != 0) break;
-        ::poll(nullptr, 0, 10);
+    for (std::string child; std::getline(children, child);) {
+        while (std::filesystem::exists("/proc/" + child)) ::poll(nullptr, 0, 10);
     }
-    std::filesystem::remove(pid_file);
+    std::filesystem::remove(dir_.path() / "data/postmaster.pid");
 }
 
 std::string PostgresServer::make_database() {
