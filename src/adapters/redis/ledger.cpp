@@ -247,10 +247,12 @@ std::expected<void, LedgerError> Ledger::keep_promises(
     if (!*relayed && options_.when_slow == LedgerOptions::WhenSlow::wait) {
         return std::unexpected(LedgerError::outcome_unknown);
     }
-    const bool replays = std::ranges::any_of(promises_, [&](const Promise& promise) {
-        return std::get<Accepted>(outcomes[promise.at]).replayed;
-    });
-    if (*relayed && !replays) return {};
+    if (*relayed) {  // only what another call decided may have been declared meanwhile
+        std::erase_if(promises_, [&](const Promise& promise) {
+            return !std::get<Accepted>(outcomes[promise.at]).replayed;
+        });
+        if (promises_.empty()) return {};
+    }
     return settle(asked, outcomes, !*relayed);
 }
 

@@ -218,7 +218,9 @@ end
 if #accepted > 0 then
   local its_heads, its_rests = take_accepted()
   local names = {}
-  for i = NAMES + 1, #ARGV do names[i - NAMES] = counted(ARGV[i]) end
+  for place = 1, #ARGV - NAMES do
+    names[place] = touched[place] and counted(ARGV[NAMES + place]) or '\0'
+  end
   local batch = tail .. pack('<I2I2' .. string.rep('I8', #accepted), #accepted, #names,
     unpack(sequences)) .. its_heads .. table.concat(names)
   call('XADD', prefix .. 'outbox', string.format('%.0f-0', moment), 'o',

@@ -19,7 +19,7 @@ end
 
 local slices = {prefix .. 'keys:' .. math.floor(moment / ttl),
   prefix .. 'keys:' .. math.floor(moment / ttl) - 1}
-local levels = {}
+local levels, batches = {}, {}
 
 -- A key stands for the batch it was accepted in, whose level is one for all of it, or for a record
 -- of its own: where that is kept, when it was accepted, and at which byte its level stands.
@@ -27,7 +27,8 @@ local function kept_of(slice, key)
   local found = call('HGET', slice, key)
   if not found then return nil end
   if #found == 8 then
-    return found, struct.unpack('<I8', found), call('HGET', slice, found), 17
+    batches[found] = batches[found] or call('HGET', slice, found)
+    return found, struct.unpack('<I8', found), batches[found], 17
   end
   return key, struct.unpack('<I8', found, #found - 8), found, #found
 end
@@ -41,7 +42,9 @@ for i = 4, #ARGV do
       level = string.sub(kept, at, at)
       if ARGV[3] == 'declare' and level == 'd' and accepted > relayed then
         level = 'r'
-        call('HSET', slice, field, string.sub(kept, 1, at - 1) .. level .. string.sub(kept, at + 1))
+        kept = string.sub(kept, 1, at - 1) .. level .. string.sub(kept, at + 1)
+        if batches[field] then batches[field] = kept end
+        call('HSET', slice, field, kept)
       end
     end
   end

@@ -59,10 +59,19 @@ public:
 
     template <typename Id>
     Id id() {
-        const std::string_view text = take(number<std::uint8_t>());
-        const auto read = Id::from(text);
+        const auto read = id_or_none<Id>();
         if (!read) damaged_ = true;
         return read.value_or(Id{});
+    }
+
+    /// Nothing: it has no length.
+    template <typename Id>
+    std::optional<Id> id_or_none() {
+        const std::string_view text = take(number<std::uint8_t>());
+        if (text.empty()) return std::nullopt;
+        auto read = Id::from(text);
+        if (!read) damaged_ = true;
+        return read;
     }
 
     domain::OrderId order_id() {
@@ -226,18 +235,20 @@ std::optional<OutboxEntry> read_entry(std::string_view bytes) {
     entry.accepted_at = tail.accepted_at;
     entry.moment = tail.moment;
     const auto orders = pieces.number<std::uint16_t>();
-    std::vector<domain::ItemId> items(pieces.number<std::uint16_t>());
+    std::vector<std::optional<domain::ItemId>> items(pieces.number<std::uint16_t>());
     if (pieces.damaged() || orders == 0) return std::nullopt;
 
     entry.events.resize(orders);
     std::vector<std::uint16_t> item_places(orders);
     for (auto& event : entry.events) event.order.sequence = pieces.number<std::uint64_t>();
     for (std::size_t i = 0; i < orders; ++i) item_places[i] = read_head(pieces, entry.events[i]);
-    for (domain::ItemId& item : items) item = pieces.id<domain::ItemId>();
+    for (auto& item : items) item = pieces.id_or_none<domain::ItemId>();
     for (std::size_t i = 0; i < orders; ++i) {
         domain::Event& event = entry.events[i];
         if (item_places[i] < 1 || item_places[i] > items.size()) return std::nullopt;
-        event.order.item = items[item_places[i] - 1U];
+        const auto& item = items[item_places[i] - 1U];
+        if (!item) return std::nullopt;
+        event.order.item = *item;
         event.order.user = pieces.id<domain::UserId>();
         event.order.accepted_at = event.occurred_at = tail.accepted_at;
         event.order.durability = durability_of(tail.level);

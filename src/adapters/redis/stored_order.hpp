@@ -23,7 +23,7 @@ namespace firstcome::redis {
 // tail     accepted at u64 (ms), moment u64, level u8: `r`, `d`, or `s` for a `d` put back under
 //          its key by a rebuild
 // batch    the accepted orders of one call: tail, orders u16, items u16, per order its sequence
-//          u64, their heads, the items
+//          u64, their heads, the items (those that nothing was sold of without their name)
 // entry    of the outbox: orders placed before it u64, batch, the orders' rests
 // record   of one order: quantity, id, item, sequence u64, tail
 //

@@ -123,6 +123,43 @@ TEST_F(RedisLedger, ABatchOfManyKindsAnswersEachRepeatAsItself) {
     EXPECT_EQ(order_of(*first, wishes[6]).id, std::get<Accepted>(outcomes[6]).order.id);
 }
 
+TEST_F(RedisLedger, WhatIsRefusedLeavesNothingInRedis) {
+    const auto node = open();
+    const std::string unknown(64, 'x');
+    std::vector<domain::OrderRequest> batch{shop.request({.key = "k"})};
+    for (const char* const last : {"1", "2", "3", "4"}) {
+        const std::string item = unknown.substr(1) + last;
+        batch.push_back(shop.request({.item = item, .key = last}));
+    }
+    std::vector<domain::Outcome> outcomes(batch.size());
+    ASSERT_TRUE(node->ledger.place(batch, outcomes).has_value());
+    EXPECT_EQ(test::spoken(outcomes.back()), "item_not_found");
+    EXPECT_FALSE(shop.cli({"XRANGE", "fc:{s0}:outbox", "-", "+"}).contains("xxx"));
+    const std::string slice = shop.cli({"KEYS", "fc:{s0}:keys:*"});
+    EXPECT_FALSE(shop.cli({"HVALS", slice}).contains("xxx"));
+    EXPECT_EQ(shop.cli({"HLEN", slice}), "2") << "a key and its batch";
+    EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "replayed 1");
+    EXPECT_TRUE(node->drain());
+}
+
+// A wait that expires declares all of its batch at once, whatever it holds beside.
+TEST_F(RedisLedger, ABatchIsDeclaredWholeAndStaysDeclared) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    const auto node = open(options, [&](std::chrono::milliseconds by) { shop.clock.pass(by); });
+    const std::vector<domain::OrderRequest> batch{
+        shop.request({.key = "1"}), shop.request({.user = "bob", .key = "2"}), shop.request({})};
+    std::vector<domain::Outcome> outcomes(batch.size());
+    ASSERT_TRUE(node->ledger.place(batch, outcomes).has_value());
+    for (const domain::Outcome& outcome : outcomes) {
+        EXPECT_EQ(std::get<Accepted>(outcome).order.durability, Durability::redis);
+    }
+    EXPECT_TRUE(node->drain());
+    EXPECT_EQ(order_of(*node, {.key = "1"}).durability, Durability::redis);
+    EXPECT_EQ(order_of(*node, {.user = "bob", .key = "2"}).durability, Durability::redis);
+}
+
 TEST_F(RedisLedger, FiguresAreLastKnownOnesWhileTheServerIsNotHeardOf) {
     const auto node = open();
     EXPECT_TRUE(node->ledger.refresh().has_value());

@@ -101,6 +101,9 @@ TEST(StoredOrder, AnEntryCutShortOrTooLongIsDamaged) {
 }
 
 TEST(StoredOrder, AnEntryWhoseOrderNamesNoItemIsDamaged) {
+    PackedOrders unnamed;
+    pack_order(unnamed, 1, test::request({}, base::KeyedHash{{}}), {.high = 1, .low = 2});
+    EXPECT_FALSE(read_entry(entry_of(unnamed, 1, std::string_view{"\0", 1})).has_value());
     PackedOrders packed;
     pack_order(packed, 2, test::request({}, base::KeyedHash{{}}), {.high = 1, .low = 2});
     EXPECT_FALSE(read_entry(entry_of(packed, 1, "\4shoe")).has_value());
