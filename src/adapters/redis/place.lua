@@ -86,22 +86,44 @@ for i = 1, count do
   end
 end
 
--- The record of a key, out of the batch that was accepted with it. The head it stands in is found
--- by looking for its bytes: what only looks like a key does not begin where a head's key begins.
-local function record_of(batch, key)
-  local tail, of, _, at = unpack_bytes('<c17I2I2', batch)
-  local first = at + 8 * of
-  local found = string.find(batch, key, first, true)
-  while found and (found - first) % HEAD ~= 4 do
-    found = string.find(batch, key, found + 1, true)
+-- A batch that keys stand for, opened: its bytes, tail, orders, and where sequences and heads begin.
+local function opened(bytes)
+  local tail, of, _, at = unpack_bytes('<c17I2I2', bytes)
+  return {bytes = bytes, tail = tail, of = of, sequences = at, heads = at + 8 * of, asked = 0}
+end
+
+-- Which of its heads has the key. For the first few by looking for its bytes: what only looks like
+-- a key does not begin where a head's key begins. Who repeats a whole batch takes the index.
+local function nth_with(batch, key)
+  batch.asked = batch.asked + 1
+  if batch.asked <= 4 then
+    local found = string.find(batch.bytes, key, batch.heads, true)
+    while found and (found - batch.heads) % HEAD ~= 4 do
+      found = string.find(batch.bytes, key, found + 1, true)
+    end
+    local nth = found and (found - batch.heads - 4) / HEAD
+    return nth and nth < batch.of and nth
   end
-  if not found or found >= first + HEAD * of then return nil end
-  local nth = (found - first - 4) / HEAD
-  local place, name_at = unpack_bytes('<I2', batch, found - 4), first + HEAD * of
-  for _ = 2, place do name_at = name_at + 1 + string.byte(batch, name_at) end
-  return sub(batch, found + 16, found + 35)
-    .. sub(batch, name_at, name_at + string.byte(batch, name_at))
-    .. sub(batch, at + 8 * nth, at + 8 * nth + 7) .. tail
+  if not batch.index then
+    batch.index = {}
+    for nth = 0, batch.of - 1 do
+      local at = batch.heads + HEAD * nth + 4
+      batch.index[sub(batch.bytes, at, at + 15)] = nth
+    end
+  end
+  return batch.index[key]
+end
+
+local function record_of(batch, key)
+  local nth, bytes = nth_with(batch, key), batch.bytes
+  if not nth then return nil end
+  local head = batch.heads + HEAD * nth
+  local place, name_at = unpack_bytes('<I2', bytes, head), batch.heads + HEAD * batch.of
+  for _ = 2, place do name_at = name_at + 1 + string.byte(bytes, name_at) end
+  local sequence_at = batch.sequences + 8 * nth
+  return sub(bytes, head + 20, head + HEAD - 1)
+    .. sub(bytes, name_at, name_at + string.byte(bytes, name_at))
+    .. sub(bytes, sequence_at, sequence_at + 7) .. batch.tail
 end
 
 -- Per key the record, or the place in this very batch of the order that took it.
@@ -115,7 +137,8 @@ if keyed > 0 then
       if found and moment - unpack_bytes('<I8', found, math.max(#found - 8, 1)) < ttl then
         local key = keys[i]
         if #found == 8 then
-          batches[found] = batches[found] or call('HGET', name, found)
+          local bytes = not batches[found] and call('HGET', name, found)
+          if bytes then batches[found] = opened(bytes) end
           found = batches[found] and record_of(batches[found], key)
           if not found then return redis.error_reply('CORRUPT batch of a key') end
         end

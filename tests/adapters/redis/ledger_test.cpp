@@ -123,6 +123,25 @@ TEST_F(RedisLedger, ABatchOfManyKindsAnswersEachRepeatAsItself) {
     EXPECT_EQ(order_of(*first, wishes[6]).id, std::get<Accepted>(outcomes[6]).order.id);
 }
 
+TEST_F(RedisLedger, AWholeBatchThatIsRepeatedGetsEachAnswerAgain) {
+    const auto node = open();
+    std::vector<domain::OrderRequest> batch;
+    for (const char* const key : {"1", "2", "3", "4", "5", "6", "7", "8"}) {
+        batch.push_back(shop.request({.user = key, .key = key}));
+    }
+    std::vector<domain::Outcome> first(batch.size());
+    ASSERT_TRUE(node->ledger.place(batch, first).has_value());
+    std::ranges::reverse(batch);
+    std::vector<domain::Outcome> again(batch.size());
+    ASSERT_TRUE(node->ledger.place(batch, again).has_value());
+    std::ranges::reverse(again);
+    for (std::size_t at = 0; at < batch.size(); ++at) {
+        EXPECT_TRUE(std::get<Accepted>(again[at]).replayed) << at;
+        expect_same(std::get<Accepted>(again[at]).order, std::get<Accepted>(first[at]).order);
+    }
+    EXPECT_EQ(left(), "2");
+}
+
 TEST_F(RedisLedger, WhatIsRefusedLeavesNothingInRedis) {
     const auto node = open();
     const std::string unknown(64, 'x');
