@@ -188,6 +188,8 @@ Awaitable<bool> Session::shake_hands() {
 }
 
 Session::Next Session::advance() {
+    // Cut while it waited or gave way: nobody would hear of what is begun now.
+    if (broken_) return Next::leave;
     while (keep_alive_ && begin_ < end_) {
         if (out_.size() >= output_size_max || pending_ >= pending_max) return Next::flush;
         if (answered_in_a_row_ >= answered_in_a_row_max) return Next::flush;
@@ -777,6 +779,7 @@ Awaitable<void> run_session(std::unique_ptr<Session> owned) {
                 co_await session.answers().wait(deadline);
             }
             session.render_pending();
+            if (session.broken()) break;
             if (next == Session::Next::answer_held) {
                 if (session.held_answers_later()) {
                     co_await session.answer_held_later();

@@ -188,6 +188,21 @@ TEST(ServerDrain, CutsWhatIsStillOpenAtTheDeadlineAndSaysHowMany) {
     live.calls.answer_first("to nobody");
 }
 
+TEST(ServerDrain, BeginsNothingOfAConnectionItHasCut) {
+    LiveServer live;
+    RawClient later{live.port()};
+    later.send(get("/later/1") + order("a"));
+    ASSERT_TRUE(live.calls.has_waiting(1));
+    RawClient held{live.port()};
+    held.send(order("b") + get("/echo/1"));
+    ASSERT_TRUE(live.orders.has_waiting(1));
+    EXPECT_EQ(live.server->finish(live.clock.monotonic()), 2U);
+    EXPECT_EQ(live.orders.submitted, 1) << "nobody would hear of the one behind /later/1";
+    EXPECT_EQ(live.executed, 0) << "nor of what waited for the order before it";
+    live.orders.reply_all();
+    live.calls.answer_first("to nobody");
+}
+
 TEST(ServerDrain, RefusesNewConnectionsOnceItStoppedAccepting) {
     LiveServer live;
     RawClient before{live.port()};
