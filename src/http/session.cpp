@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <tuple>
@@ -52,15 +53,19 @@ std::string what_of(const std::exception_ptr& failure) {
 }
 
 /// Behind a 500 is a bug of ours, or no memory: the client is told no more than that, so the reason
-/// must be here.
-void log_fault(const Request& request, const std::exception_ptr& failure) {
-    const RequestScope scope{request};
-    log::error(
-        "a request failed",
-        {{"method", name(request.method)},
-         {"route", request.route->path},
-         {"reason", what_of(failure)}}
-    );
+/// must be here. Where there is no memory for the line either, the request still gets its answer.
+void log_fault(const Request& request, const std::exception_ptr& failure) noexcept {
+    try {
+        const RequestScope scope{request};
+        log::error(
+            "a request failed",
+            {{"method", name(request.method)},
+             {"route", request.route->path},
+             {"reason", what_of(failure)}}
+        );
+    } catch (...) {
+        std::fputs("firstcome: a request failed, and to log why as well\n", stderr);
+    }
 }
 
 std::string_view status_line(unsigned status) {
@@ -375,8 +380,8 @@ bool Session::answer(Exchange& exchange) {
             const RequestScope scope{request};
             queued = (*orders)->submit(request, io_, ticket, response);
         } catch (...) {
-            log_fault(request, std::current_exception());
             io_.close_ticket(ticket);
+            log_fault(request, std::current_exception());
             answer_problem(exchange, ProblemCode::internal);
             return true;
         }
