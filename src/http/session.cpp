@@ -148,7 +148,7 @@ void write_response(
 
 Session::Session(IoThread& io, Socket socket, PeerAddress peer)
     : io_(io), socket_(std::move(socket)), peer_(peer), answers_(io) {
-    now_ = io_.clock().monotonic();
+    now_ = waits_since_ = io_.clock().monotonic();
     io_.watch(*this);
 }
 
@@ -621,7 +621,9 @@ asio::mutable_buffer Session::room() {
     make_room();
     const Timeouts& timeouts = io_.options().timeouts;
     if (!progress_.began) {
-        deadline_ = now_ + timeouts.idle;
+        // Not since the last bytes came: their answer may have taken long.
+        waits_since_ = io_.clock().monotonic();
+        deadline_ = waits_since_ + timeouts.idle;
     } else {
         deadline_ =
             progress_.since + (progress_.phase == Phase::head ? timeouts.header : timeouts.body);
@@ -728,11 +730,14 @@ void Session::cut() {
     socket_.close(ignored);
 }
 
-std::optional<base::MonotonicTime> Session::idle_since() {
+std::optional<base::MonotonicTime> Session::idle_since() const {
     if (!reading_ || progress_.began || leaving_ || broken_) return std::nullopt;
+    return waits_since_;
+}
+
+bool Session::has_unread() {
     boost::system::error_code error;
-    if (socket_.available(error) > 0 || error) return std::nullopt;
-    return now_;
+    return socket_.available(error) > 0 || error;
 }
 
 Awaitable<void> Session::linger() {
