@@ -473,7 +473,8 @@ bool IoThread::displace() {
         idlest = each;
         since = *idle;
     }
-    if (idlest == nullptr) return false;
+    // Only here: the kernel is asked once, not about each it looks at.
+    if (idlest == nullptr || idlest->has_unread()) return false;
     figures_.connections_displaced.add();
     idlest->cut();
     return true;

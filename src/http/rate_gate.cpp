@@ -30,11 +30,19 @@ Problem problem_of(const app::LimitVerdict& verdict, const Request& request) {
     );
 }
 
-/// Whoever brings a credential to a route that is open to all may be guessing it.
+/// Open to all, and tells operators more.
+bool tells_operators_more(std::string_view path) {
+    return path == "/livez" || path.starts_with("/actuator/");
+}
+
+/// Whoever brings a credential to where one is looked at may be guessing it. Where none is, it says
+/// nothing: probes and scrapers that send one everywhere are let through.
 app::RouteClass held_as(const Request& request) {
-    const app::RouteClass route = request.route->limited_as;
-    if (route != app::RouteClass::open || request.authorization.empty()) return route;
-    return app::RouteClass::admin;
+    const Route& route = *request.route;
+    if (route.limited_as != app::RouteClass::open || request.authorization.empty()) {
+        return route.limited_as;
+    }
+    return tells_operators_more(route.path) ? app::RouteClass::admin : app::RouteClass::open;
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <tuple>
@@ -52,15 +53,19 @@ std::string what_of(const std::exception_ptr& failure) {
 }
 
 /// Behind a 500 is a bug of ours, or no memory: the client is told no more than that, so the reason
-/// must be here.
-void log_fault(const Request& request, const std::exception_ptr& failure) {
-    const RequestScope scope{request};
-    log::error(
-        "a request failed",
-        {{"method", name(request.method)},
-         {"route", request.route->path},
-         {"reason", what_of(failure)}}
-    );
+/// must be here. Where there is no memory for the line either, the request still gets its answer.
+void log_fault(const Request& request, const std::exception_ptr& failure) noexcept {
+    try {
+        const RequestScope scope{request};
+        log::error(
+            "a request failed",
+            {{"method", name(request.method)},
+             {"route", request.route->path},
+             {"reason", what_of(failure)}}
+        );
+    } catch (...) {
+        std::fputs("firstcome: a request failed, and to log why as well\n", stderr);
+    }
 }
 
 std::string_view status_line(unsigned status) {
@@ -143,7 +148,7 @@ void write_response(
 
 Session::Session(IoThread& io, Socket socket, PeerAddress peer)
     : io_(io), socket_(std::move(socket)), peer_(peer), answers_(io) {
-    now_ = io_.clock().monotonic();
+    now_ = waits_since_ = io_.clock().monotonic();
     io_.watch(*this);
 }
 
@@ -188,6 +193,8 @@ Awaitable<bool> Session::shake_hands() {
 }
 
 Session::Next Session::advance() {
+    // Cut while it waited or gave way: nobody would hear of what is begun now.
+    if (broken_) return Next::leave;
     while (keep_alive_ && begin_ < end_) {
         if (out_.size() >= output_size_max || pending_ >= pending_max) return Next::flush;
         if (answered_in_a_row_ >= answered_in_a_row_max) return Next::flush;
@@ -373,8 +380,8 @@ bool Session::answer(Exchange& exchange) {
             const RequestScope scope{request};
             queued = (*orders)->submit(request, io_, ticket, response);
         } catch (...) {
-            log_fault(request, std::current_exception());
             io_.close_ticket(ticket);
+            log_fault(request, std::current_exception());
             answer_problem(exchange, ProblemCode::internal);
             return true;
         }
@@ -614,7 +621,9 @@ asio::mutable_buffer Session::room() {
     make_room();
     const Timeouts& timeouts = io_.options().timeouts;
     if (!progress_.began) {
-        deadline_ = now_ + timeouts.idle;
+        // Not since the last bytes came: their answer may have taken long.
+        waits_since_ = io_.clock().monotonic();
+        deadline_ = waits_since_ + timeouts.idle;
     } else {
         deadline_ =
             progress_.since + (progress_.phase == Phase::head ? timeouts.header : timeouts.body);
@@ -721,11 +730,14 @@ void Session::cut() {
     socket_.close(ignored);
 }
 
-std::optional<base::MonotonicTime> Session::idle_since() {
+std::optional<base::MonotonicTime> Session::idle_since() const {
     if (!reading_ || progress_.began || leaving_ || broken_) return std::nullopt;
+    return waits_since_;
+}
+
+bool Session::has_unread() {
     boost::system::error_code error;
-    if (socket_.available(error) > 0 || error) return std::nullopt;
-    return now_;
+    return socket_.available(error) > 0 || error;
 }
 
 Awaitable<void> Session::linger() {
@@ -777,6 +789,7 @@ Awaitable<void> run_session(std::unique_ptr<Session> owned) {
                 co_await session.answers().wait(deadline);
             }
             session.render_pending();
+            if (session.broken()) break;
             if (next == Session::Next::answer_held) {
                 if (session.held_answers_later()) {
                     co_await session.answer_held_later();

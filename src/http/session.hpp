@@ -87,7 +87,9 @@ public:
     void cut();
 
     /// When it began to wait for a request; nothing: something is under way.
-    [[nodiscard]] std::optional<base::MonotonicTime> idle_since();
+    [[nodiscard]] std::optional<base::MonotonicTime> idle_since() const;
+    /// A request has come, and its turn has not. Asks the kernel.
+    [[nodiscard]] bool has_unread();
 
 private:
     friend class IoThread;
@@ -161,7 +163,8 @@ private:
     std::size_t last_read_ = 0;
     std::size_t borrowed_ = 0;  // of the listener's budget
     Progress progress_;
-    base::MonotonicTime now_{};  // when the last bytes came
+    base::MonotonicTime now_{};          // when the last bytes came
+    base::MonotonicTime waits_since_{};  // for the next request, if none is under way
 
     std::string out_;
     std::size_t sent_ = 0;

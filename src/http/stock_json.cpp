@@ -202,7 +202,7 @@ void append_stock(std::string& out, const domain::StockFigures& figures, Freshne
     out += freshness == Freshness::last_known ? R"(,"stale":true})" : "}";
 }
 
-void append_conservation(
+bool append_conservation(
     std::string& out,
     std::span<const domain::StockFigures> items,
     std::span<const ports::StoreDrift> drifts
@@ -219,6 +219,7 @@ void append_conservation(
         if (shown == items.end()) append_drift(out, drift.item, 0, &drift);
     }
     out += "]}";
+    return ok;
 }
 
 }  // namespace firstcome::http

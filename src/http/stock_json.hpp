@@ -37,8 +37,8 @@ void append_stock(
 );
 
 /// `{ok,items:[{itemId,drift}...]}`; ok when no item drifts and none differs between the stores.
-/// One that does carries `difference`, in words, and those units too.
-void append_conservation(
+/// One that does carries `difference`, in words, and those units too. Returns `ok`.
+[[nodiscard]] bool append_conservation(
     std::string& out,
     std::span<const domain::StockFigures> items,
     std::span<const ports::StoreDrift> drifts

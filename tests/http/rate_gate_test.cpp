@@ -139,14 +139,31 @@ TEST(RateGate, LetsProbesThroughAlways) {
     EXPECT_TRUE(world.request.limit.policy.empty());
 }
 
-TEST(RateGate, HoldsWhoBringsATokenToAnOpenRouteLikeAnAdmin) {
-    GateWorld world{limited(LimitPolicy::ip_admin)};
-    world.route.limited_as = RouteClass::open;
-    world.authorization = "Bearer guess";
-    for (int at = 0; at < 3; ++at) ASSERT_TRUE(world.admits("198.51.100.7"));
-    EXPECT_FALSE(world.admits("198.51.100.7")) << "health tells operators more";
-    world.authorization = {};
-    EXPECT_TRUE(world.admits("198.51.100.7")) << "a probe is not in its way";
+TEST(RateGate, HoldsWhoBringsATokenToAnOpenRouteLikeAnAdminWhereItIsRead) {
+    struct Row {
+        std::string_view path;
+        bool reads_token;
+    };
+
+    const Row rows[] = {
+        {"/livez", true},
+        {"/actuator/health", true},
+        {"/actuator/health/{component}", true},
+        {"/readyz", false},
+        {"/startupz", false},
+        {"/metrics", false},
+        {"/openapi.json", false},
+    };
+    for (const Row& row : rows) {
+        GateWorld world{limited(LimitPolicy::ip_admin)};
+        world.route.path = row.path;
+        world.route.limited_as = RouteClass::open;
+        world.authorization = "Bearer guess";
+        for (int at = 0; at < 3; ++at) ASSERT_TRUE(world.admits("198.51.100.7")) << row.path;
+        EXPECT_EQ(world.admits("198.51.100.7"), !row.reads_token) << row.path;
+        world.authorization = {};
+        EXPECT_TRUE(world.admits("198.51.100.7")) << "a probe is not in its way: " << row.path;
+    }
 }
 
 TEST(RateGate, HoldsAUserToTheirOwnLimit) {

@@ -71,6 +71,48 @@ TEST(Server, TheLongestIdleConnectionGivesWayToANewcomer) {
     EXPECT_EQ(busy.read().body, "accepted a") << "something was under way";
 }
 
+TEST(Server, AConnectionIsIdleFromItsAnswerOnHoweverLongThatTook) {
+    LiveServer live{[](ServerOptions& options) { options.connections_max = 1; }};
+    RawClient patient{live.port()};
+    patient.send(order("a"));
+    ASSERT_TRUE(live.orders.has_waiting(1));
+    live.clock.advance(2s);
+    live.orders.reply(0);
+    EXPECT_EQ(patient.read().body, "accepted a");
+    RawClient early{live.port()};
+    EXPECT_EQ(early.read().status, 503U) << "its next request is on the way";
+    ASSERT_TRUE(eventually([&] { return live.server->figures().connections_refused == 1; }));
+    live.clock.advance(1s);
+    RawClient late{live.port()};
+    EXPECT_EQ(late.ask(get("/echo/1")).status, 200U);
+    EXPECT_TRUE(patient.is_closed());
+}
+
+TEST(Server, AConnectionWhoseRequestHasComeDoesNotGiveWay) {
+    LiveServer live{[](ServerOptions& options) { options.connections_max = 2; }};
+    std::promise<void> began;
+    std::promise<void> go_on;
+    live.heard = [&](std::string_view id) {
+        if (id != "first") return;
+        began.set_value();
+        go_on.get_future().wait();
+    };
+    RawClient slow{live.port()};
+    ASSERT_TRUE(eventually([&] { return live.server->figures().connections_open == 1; }));
+    RawClient holds{live.port()};
+    ASSERT_TRUE(eventually([&] { return live.server->figures().connections_open == 2; }));
+    live.clock.advance(2s);
+    holds.send(get("/echo/first"));
+    began.get_future().wait();
+    // Whichever of the two the thread sees first.
+    RawClient newcomer{live.port()};
+    slow.send(get("/echo/1"));
+    go_on.set_value();
+    EXPECT_EQ(slow.read().status, 200U);
+    EXPECT_EQ(newcomer.read().status, 503U);
+    EXPECT_EQ(holds.read().status, 200U);
+}
+
 TEST(Server, RefusesMoreConnectionsThanItsCap) {
     LiveServer live{[](ServerOptions& options) { options.connections_max = 1; }};
     auto first = std::make_unique<RawClient>(live.port());
@@ -184,6 +226,21 @@ TEST(ServerDrain, CutsWhatIsStillOpenAtTheDeadlineAndSaysHowMany) {
     ASSERT_TRUE(live.orders.has_waiting(1));
     ASSERT_TRUE(live.calls.has_waiting(1));
     EXPECT_EQ(live.server->finish(live.clock.monotonic()), 2U);
+    live.orders.reply_all();
+    live.calls.answer_first("to nobody");
+}
+
+TEST(ServerDrain, BeginsNothingOfAConnectionItHasCut) {
+    LiveServer live;
+    RawClient later{live.port()};
+    later.send(get("/later/1") + order("a"));
+    ASSERT_TRUE(live.calls.has_waiting(1));
+    RawClient held{live.port()};
+    held.send(order("b") + get("/echo/1"));
+    ASSERT_TRUE(live.orders.has_waiting(1));
+    EXPECT_EQ(live.server->finish(live.clock.monotonic()), 2U);
+    EXPECT_EQ(live.orders.submitted, 1) << "nobody would hear of the one behind /later/1";
+    EXPECT_EQ(live.executed, 0) << "nor of what waited for the order before it";
     live.orders.reply_all();
     live.calls.answer_first("to nobody");
 }

@@ -145,16 +145,16 @@ TEST(StockJson, WritesFiguresWithNullWhereNothingIsSet) {
 TEST(StockJson, ConservationIsOkOnlyWithoutDrift) {
     std::vector<domain::StockFigures> items{some_figures(), some_figures()};
     std::string out;
-    append_conservation(out, {}, {});
+    EXPECT_TRUE(append_conservation(out, {}, {}));
     EXPECT_EQ(out, R"({"ok":true,"items":[]})");
 
     out.clear();
-    append_conservation(out, items, {});
+    EXPECT_TRUE(append_conservation(out, items, {}));
     EXPECT_EQ(out, R"({"ok":true,"items":[{"itemId":7,"drift":0},{"itemId":7,"drift":0}]})");
 
     items[1].sold += 2;
     out.clear();
-    append_conservation(out, items, {});
+    EXPECT_FALSE(append_conservation(out, items, {}));
     EXPECT_EQ(out, R"({"ok":false,"items":[{"itemId":7,"drift":0},{"itemId":7,"drift":-2}]})");
 }
 
@@ -164,7 +164,7 @@ TEST(StockJson, ConservationTellsWhereTheStoresDiffer) {
         {.item = items[0].item, .units = 4, .what = "expected taken 5, found taken 1"},
         {.item = *domain::ItemId::from("gone"), .units = -3, .what = "expected 3, found nothing"}};
     std::string out;
-    append_conservation(out, items, drifts);
+    EXPECT_FALSE(append_conservation(out, items, drifts));
     EXPECT_EQ(
         out,
         R"({"ok":false,"items":[)"
@@ -173,7 +173,7 @@ TEST(StockJson, ConservationTellsWhereTheStoresDiffer) {
     );
     out.clear();
     const std::vector<ports::StoreDrift> places{{.item = items[0].item, .what = "orders 1"}};
-    append_conservation(out, items, places);
+    EXPECT_FALSE(append_conservation(out, items, places));
     EXPECT_EQ(out, R"({"ok":false,"items":[{"itemId":7,"drift":0,"difference":"orders 1"}]})");
 }
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <string>
 
 namespace firstcome::telemetry {
@@ -51,6 +52,50 @@ TEST_F(Scraping, WhoeverAsksWithoutEndTakesATenthOfTheTimeAndReadsNothingOld) {
     const auto passed = clock.monotonic() - start;
     EXPECT_LE(rendered * 5ms, passed / 10 + 110ms);
     EXPECT_GE(rendered * 5ms, passed / 10) << "and no less: figures go on";
+}
+
+/// The second rendering ends when the test says so.
+class ScrapingAtOnce : public testing::Test {
+protected:
+    void SetUp() override { ASSERT_EQ(scrapes.text(), "1"); }
+
+    std::future<std::string> scraped() {
+        return std::async(std::launch::async, [this] { return scrapes.text(); });
+    }
+
+    test::ManualClock clock;
+    int rendered = 0;  // by one at a time
+    std::promise<void> began;
+    std::promise<void> go_on;
+    Scrapes scrapes{
+        [this] {
+            const int number = ++rendered;
+            if (number == 2) {
+                began.set_value();
+                go_on.get_future().wait();
+            }
+            return std::to_string(number);
+        },
+        clock};
+};
+
+TEST_F(ScrapingAtOnce, NobodyWaitsForWhatAnotherHasRendered) {
+    auto slow = scraped();
+    began.get_future().wait();
+    EXPECT_EQ(scrapes.text(), "1") << "while the next is rendered";
+    go_on.set_value();
+    EXPECT_EQ(slow.get(), "2");
+    EXPECT_EQ(scrapes.text(), "3");
+}
+
+TEST_F(ScrapingAtOnce, NobodyReadsWhatTheScrapeBeforeHasRead) {
+    clock.pass(15s);
+    auto slow = scraped();
+    began.get_future().wait();
+    auto other = scraped();
+    go_on.set_value();
+    EXPECT_EQ(slow.get(), "2");
+    EXPECT_NE(other.get(), "1") << "as old as the pace of a scraper";
 }
 
 }  // namespace
