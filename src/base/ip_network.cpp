@@ -22,7 +22,7 @@ bool is_v4(const IpAddress& address) {
 
 std::optional<IpAddress> ip_address_from(std::string_view text) {
     std::array<char, INET6_ADDRSTRLEN> copy{};  // inet_pton wants a terminated text
-    if (text.empty() || text.size() >= copy.size()) return std::nullopt;
+    if (text.empty() || text.size() >= copy.size() || text.contains('\0')) return std::nullopt;
     std::memcpy(copy.data(), text.data(), text.size());
     IpAddress address = v4_mapped;
     if (::inet_pton(AF_INET, copy.data(), address.data() + v4_at) == 1) return address;

@@ -389,6 +389,7 @@ std::optional<Endpoint> Endpoint::from(std::string_view text) {
     std::string_view host = text.substr(0, colon);
     const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
     if (bracketed) host = host.substr(1, host.size() - 2);
+    if (host.contains('\0')) return std::nullopt;  // where inet_pton would stop reading
     Endpoint endpoint{.host = std::string{host}, .port = static_cast<std::uint16_t>(*port)};
     std::array<unsigned char, sizeof(in6_addr)> parsed{};
     const int family = bracketed ? AF_INET6 : AF_INET;

@@ -55,6 +55,7 @@ TEST(IpNetwork, IsNotMadeOfAnyOtherText) {
           "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb"}) {
         EXPECT_FALSE(IpNetwork::from(text)) << text;
     }
+    EXPECT_FALSE(ip_address_from({"10.0.0.1\0", 9})) << "inet_pton would stop at it";
 }
 
 TEST(IpAddress, IsTheSameInBothSpellingsOfIpv4) {
