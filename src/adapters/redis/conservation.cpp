@@ -169,6 +169,7 @@ std::optional<Drift> Conservation::compare(
             .item = truth.item,
             .units = units,
             .totals = true,
+            .unfit = std::max(taken, found.sold) > truth.total(),
             .what = difference(totals_of(truth), totals_of(found))};
     }
     if (found.remaining == 0 && taken > truth.total() && found.orders >= sequence) {
@@ -185,8 +186,6 @@ std::optional<Drift> Conservation::compare(
         .what = difference(expected, fmt::format("taken {} orders {}", found.sold, found.orders))};
 }
 
-// Refused where more is sold than there is by the record: a sale that took more before it could be
-// lowered. Only a rebuild ends that.
 bool Conservation::put_totals(const Drift& drift) {
     domain::StockChange nothing;
     nothing.item = drift.item;
@@ -204,13 +203,16 @@ void Conservation::note(const Drift& drift) {
     if (!noted) log::warn("a repair is not in the audit log", {{"item", drift.item.text()}});
 }
 
-// Between two calls everything that was under way has ended.
+// Between two calls everything that was under way has ended. A stock change that fails (a lock, an
+// outage) is tried again at the next: a rebuild would keep everybody from buying. It is for totals
+// below what a sale took before it could be lowered: nothing else ends that.
 void Conservation::repair(std::vector<Drift>& drifts) {
     bool rebuilt = false;
     for (Drift& drift : drifts) {
         if (std::ranges::find(last_, drift) == last_.end() || drift.oversold) continue;
-        drift.repaired = drift.totals && put_totals(drift);
-        if (!drift.repaired) {
+        if (drift.totals && !drift.unfit) {
+            drift.repaired = put_totals(drift);
+        } else {
             rebuilt = rebuilt || rebuild_.run().has_value();
             drift.repaired = rebuilt;
             if (rebuilt) note(drift);

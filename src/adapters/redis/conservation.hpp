@@ -22,6 +22,7 @@ struct Drift {
     domain::Units units = 0;  ///< Redis would sell so many more (or fewer, below 0) than there are
     bool totals = false;      ///< what was set differs: a stock change ended between the two
     bool oversold = false;    ///< more is taken than there is, and none is left: for the operator
+    bool unfit = false;       ///< more is taken than the totals allow: only a rebuild puts them
     std::string what{};       ///< for people: what differs, as `expected ..., found ...`
     bool repaired = false;    ///< by this call
 
@@ -48,8 +49,8 @@ struct ConservationOptions {
 /// the record, so both can be compared while the sale goes on.
 ///
 /// A drift that is the same at two calls is repaired: totals by a stock change of nothing, which
-/// waits for changes under way; units, and totals that cannot be put, by a rebuild. Either leaves
-/// an entry in the audit log.
+/// waits for changes under way and is tried again at the next call; units, and totals that are too
+/// low for what is taken, by a rebuild. Either leaves an entry in the audit log.
 /// Errors   as in LedgerError; nothing was compared
 /// Thread   the leader's
 class Conservation {
