@@ -79,6 +79,7 @@ std::expected<Conserved, LedgerError> Conservation::check() {
         auto drift = compare(recorded, taken == waiting->end() ? none : taken->second, fields);
         if (drift) conserved.drifts.push_back(std::move(*drift));
     }
+    confirm(conserved.drifts);
     repair(conserved.drifts);
     last_ = conserved.drifts;
     std::erase_if(last_, &Drift::repaired);
@@ -201,6 +202,16 @@ void Conservation::note(const Drift& drift) {
         drift.item, fmt::format("rebuilt: units {}, {}", drift.units, drift.what)
     );
     if (!noted) log::warn("a repair is not in the audit log", {{"item", drift.item.text()}});
+}
+
+// While the sale goes on its counts differ at every look, and the units that are off do not.
+void Conservation::confirm(std::vector<Drift>& drifts) const {
+    for (Drift& drift : drifts) {
+        drift.confirmed = std::ranges::any_of(last_, [&](const Drift& before) {
+            const bool same_units = drift.units != 0 && before.units == drift.units;
+            return before == drift || (before.item == drift.item && same_units);
+        });
+    }
 }
 
 // Between two calls everything that was under way has ended. A stock change that fails (a lock, an

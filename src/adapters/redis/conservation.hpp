@@ -25,6 +25,7 @@ struct Drift {
     bool unfit = false;       ///< more is taken than the totals allow: only a rebuild puts them
     std::string what{};       ///< for people: what differs, as `expected ..., found ...`
     bool repaired = false;    ///< by this call
+    bool confirmed = false;   ///< the call before saw it too: no release that was under way then
 
     friend bool operator==(const Drift& a, const Drift& b) {
         return a.item == b.item && a.what == b.what;
@@ -83,6 +84,7 @@ private:
     [[nodiscard]] std::optional<Drift> compare(
         const ports::RecordedItem& recorded, const Taken& waiting, const Reply* fields
     ) const;
+    void confirm(std::vector<Drift>& drifts) const;
     void repair(std::vector<Drift>& drifts);
     [[nodiscard]] bool put_totals(const Drift& drift);
     void note(const Drift& drift);

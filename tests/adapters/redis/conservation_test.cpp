@@ -202,6 +202,24 @@ TEST_F(RedisConservation, TotalsThatCannotBePutNowAreTriedAgainAndTheSaleGoesOn)
     EXPECT_EQ(left(), "142");
 }
 
+TEST_F(RedisConservation, ALookIntoAReleaseConfirmsNothing) {
+    EXPECT_TRUE(node->drain());
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "remaining", "5"});
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "sold", "-5"});
+    EXPECT_FALSE(check().drifts.front().confirmed);
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "remaining", "-5"});
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "sold", "5"});
+    EXPECT_TRUE(check().drifts.empty()) << "the record has it too now";
+}
+
+TEST_F(RedisConservation, UnitsThatAreOffAreConfirmedWhileTheSaleGoesOn) {
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "remaining", "4"});
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "sold", "-4"});
+    EXPECT_FALSE(check().drifts.front().confirmed);
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2");
+    EXPECT_TRUE(check().drifts.front().confirmed);
+}
+
 TEST_F(RedisConservation, WhatIsDamagedOrGoneIsRebuilt) {
     EXPECT_TRUE(node->drain());
     shop.cli({"HDEL", "fc:{s0}:item:shoe", "remaining"});
