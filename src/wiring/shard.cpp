@@ -187,6 +187,8 @@ void Shard::conserve() {
     if (!checked) return;  // the next second looks again
     std::vector<ports::StoreDrift> found;
     for (const redis::Drift& drift : checked->drifts) {
+        // One look may have fallen into a release; a drift that is told is a broken promise.
+        if (!drift.confirmed) continue;
         // Totals may differ while a stock change is on its way from one to the other.
         if (!drift.totals || drift.repaired) found.push_back({drift.item, drift.units, drift.what});
         log::warn(

@@ -102,7 +102,7 @@ public:
     /// Thread   any
     [[nodiscard]] bool following() const { return leader_.following(); }
 
-    /// Where Redis and PostgreSQL differed at the last look; none while another node leads.
+    /// Where Redis and PostgreSQL differed at the last two looks; none while another node leads.
     ///
     /// Thread   any
     [[nodiscard]] std::vector<ports::StoreDrift> drifts() const;

@@ -81,10 +81,10 @@ Result<Rows> Connection::write(std::string_view sql, std::span<const Param> para
     return run(sql, params, Loss::unknown);
 }
 
-Result<void> Connection::script(const std::string& sql) {
+Result<void> Connection::script(const std::string& sql, std::optional<milliseconds> at_most) {
     auto opened = open();
     if (!opened) return opened;
-    const Deadline deadline = now() + options_.call_timeout;
+    const Deadline deadline = now() + at_most.value_or(options_.call_timeout);
     auto done = simple(sql.c_str(), deadline, in_transaction_ ? Loss::nothing : Loss::unknown);
     if (!done) return std::unexpected(std::move(done.error()));
     return {};

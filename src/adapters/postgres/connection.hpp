@@ -82,7 +82,10 @@ public:
     );
     [[nodiscard]] Result<Rows> write(std::string_view sql, std::span<const Param> params);
     /// Several statements without parameters, as one transaction unless one is open: migrations.
-    [[nodiscard]] Result<void> script(const std::string& sql);
+    /// Within `at_most`, else within the timeout of every call.
+    [[nodiscard]] Result<void> script(
+        const std::string& sql, std::optional<std::chrono::milliseconds> at_most = {}
+    );
 
     /// READ COMMITTED. After any failure inside, only `rollback` makes sense.
     [[nodiscard]] Result<void> begin();

@@ -19,6 +19,9 @@ using Started = std::expected<void, StartFailure>;
 constexpr std::int64_t server_version_min = 140'000;
 // Any number that no other program takes by chance: "firstcom" in ASCII.
 constexpr std::int64_t migration_lock = 0x6669727374636F6D;
+// An index over all orders takes minutes, and giving up would only begin it anew. The server stops
+// counting at all: it ends when we are gone.
+constexpr std::chrono::hours migration_timeout{1};
 
 constexpr std::string_view create_schema_migrations = R"(
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -104,7 +107,9 @@ Result<std::map<int, Applied>> applied(Connection& connection) {
 }
 
 Started apply(Connection& connection, const EmbeddedFile& file) {
-    auto done = connection.script(std::string(file.text));
+    log::info("a migration begins", {{"name", file.name}});
+    const std::string text = fmt::format("SET LOCAL statement_timeout = 0; {}", file.text);
+    auto done = connection.script(text, migration_timeout);
     if (!done) return explained(done.error(), fmt::format("apply migration {}", file.name));
     auto noted = connection.write(
         "INSERT INTO schema_migrations (number, name, checksum) "
@@ -112,12 +117,10 @@ Started apply(Connection& connection, const EmbeddedFile& file) {
         {number_of(file.name), file.name, file.text}
     );
     if (!noted) return explained(noted.error(), "note a migration");
-    log::info("migration applied", {{"name", file.name}});
     return {};
 }
 
-/// True: something is missing.
-std::expected<bool, StartFailure> compare(const std::map<int, Applied>& there) {
+Started compare(const std::map<int, Applied>& there) {
     for (const auto& [number, each] : there) {
         if (each.checksum_fits) continue;
         return stop(fmt::format(
@@ -126,12 +129,11 @@ std::expected<bool, StartFailure> compare(const std::map<int, Applied>& there) {
             each.name
         ));
     }
-    return std::ranges::any_of(embedded_migrations, [&](const EmbeddedFile& file) {
-        return !there.contains(number_of(file.name));
-    });
+    return {};
 }
 
-Started apply_missing(Connection& connection) {
+// A transaction of its own: what an earlier one has locked is free while an index is built.
+Started apply_unless_there(Connection& connection, const EmbeddedFile& file) {
     auto transaction = Transaction::begin(connection);
     if (!transaction) return explained(transaction.error(), "begin");
     auto locked = connection.write("SELECT pg_advisory_xact_lock($1)", {migration_lock});
@@ -140,22 +142,24 @@ Started apply_missing(Connection& connection) {
     if (!created) return explained(created.error(), "create tables");
     auto there = applied(connection);
     if (!there) return explained(there.error(), "read schema_migrations");
-    if (auto missing = compare(*there); !missing) return std::unexpected(missing.error());
-    for (const EmbeddedFile& file : embedded_migrations) {
-        if (there->contains(number_of(file.name))) continue;
-        if (auto done = apply(connection, file); !done) return done;
-    }
+    if (auto fits = compare(*there); !fits) return fits;
+    if (there->contains(number_of(file.name))) return {};
+    if (auto done = apply(connection, file); !done) return done;
     auto committed = transaction->commit();
-    if (!committed) return explained(committed.error(), "commit the migrations");
+    if (!committed) return explained(committed.error(), "commit a migration");
+    log::info("migration applied", {{"name", file.name}});
     return {};
 }
 
 Started migrate(Connection& connection) {
     auto there = applied(connection);
     if (!there) return explained(there.error(), "read schema_migrations");
-    auto missing = compare(*there);
-    if (!missing) return std::unexpected(missing.error());
-    return *missing ? apply_missing(connection) : Started{};
+    if (auto fits = compare(*there); !fits) return fits;
+    for (const EmbeddedFile& file : embedded_migrations) {
+        if (there->contains(number_of(file.name))) continue;
+        if (auto done = apply_unless_there(connection, file); !done) return done;
+    }
+    return {};
 }
 
 Started check_rights(Connection& connection) {

@@ -23,7 +23,7 @@ struct StartFailure {
 ///
 /// Errors   server older than 14, a standby, wrong password, no such database, missing rights, a
 ///          migration changed after it was applied, another number of shards
-/// Thread   main, at start; blocks up to a minute
+/// Thread   main, at start; blocks up to a minute, and where a migration is missing up to an hour
 [[nodiscard]] std::expected<void, StartFailure> prepare_database(
     const ConnectionOptions& options, unsigned shards
 );

@@ -79,6 +79,7 @@ std::expected<Conserved, LedgerError> Conservation::check() {
         auto drift = compare(recorded, taken == waiting->end() ? none : taken->second, fields);
         if (drift) conserved.drifts.push_back(std::move(*drift));
     }
+    confirm(conserved.drifts);
     repair(conserved.drifts);
     last_ = conserved.drifts;
     std::erase_if(last_, &Drift::repaired);
@@ -169,6 +170,7 @@ std::optional<Drift> Conservation::compare(
             .item = truth.item,
             .units = units,
             .totals = true,
+            .unfit = std::max(taken, found.sold) > truth.total(),
             .what = difference(totals_of(truth), totals_of(found))};
     }
     if (found.remaining == 0 && taken > truth.total() && found.orders >= sequence) {
@@ -185,8 +187,6 @@ std::optional<Drift> Conservation::compare(
         .what = difference(expected, fmt::format("taken {} orders {}", found.sold, found.orders))};
 }
 
-// Refused where more is sold than there is by the record: a sale that took more before it could be
-// lowered. Only a rebuild ends that.
 bool Conservation::put_totals(const Drift& drift) {
     domain::StockChange nothing;
     nothing.item = drift.item;
@@ -204,13 +204,26 @@ void Conservation::note(const Drift& drift) {
     if (!noted) log::warn("a repair is not in the audit log", {{"item", drift.item.text()}});
 }
 
-// Between two calls everything that was under way has ended.
+// While the sale goes on its counts differ at every look, and the units that are off do not.
+void Conservation::confirm(std::vector<Drift>& drifts) const {
+    for (Drift& drift : drifts) {
+        drift.confirmed = std::ranges::any_of(last_, [&](const Drift& before) {
+            const bool same_units = drift.units != 0 && before.units == drift.units;
+            return before == drift || (before.item == drift.item && same_units);
+        });
+    }
+}
+
+// Between two calls everything that was under way has ended. A stock change that fails (a lock, an
+// outage) is tried again at the next: a rebuild would keep everybody from buying. It is for totals
+// below what a sale took before it could be lowered: nothing else ends that.
 void Conservation::repair(std::vector<Drift>& drifts) {
     bool rebuilt = false;
     for (Drift& drift : drifts) {
         if (std::ranges::find(last_, drift) == last_.end() || drift.oversold) continue;
-        drift.repaired = drift.totals && put_totals(drift);
-        if (!drift.repaired) {
+        if (drift.totals && !drift.unfit) {
+            drift.repaired = put_totals(drift);
+        } else {
             rebuilt = rebuilt || rebuild_.run().has_value();
             drift.repaired = rebuilt;
             if (rebuilt) note(drift);

@@ -22,8 +22,10 @@ struct Drift {
     domain::Units units = 0;  ///< Redis would sell so many more (or fewer, below 0) than there are
     bool totals = false;      ///< what was set differs: a stock change ended between the two
     bool oversold = false;    ///< more is taken than there is, and none is left: for the operator
+    bool unfit = false;       ///< more is taken than the totals allow: only a rebuild puts them
     std::string what{};       ///< for people: what differs, as `expected ..., found ...`
     bool repaired = false;    ///< by this call
+    bool confirmed = false;   ///< the call before saw it too: no release that was under way then
 
     friend bool operator==(const Drift& a, const Drift& b) {
         return a.item == b.item && a.what == b.what;
@@ -48,8 +50,8 @@ struct ConservationOptions {
 /// the record, so both can be compared while the sale goes on.
 ///
 /// A drift that is the same at two calls is repaired: totals by a stock change of nothing, which
-/// waits for changes under way; units, and totals that cannot be put, by a rebuild. Either leaves
-/// an entry in the audit log.
+/// waits for changes under way and is tried again at the next call; units, and totals that are too
+/// low for what is taken, by a rebuild. Either leaves an entry in the audit log.
 /// Errors   as in LedgerError; nothing was compared
 /// Thread   the leader's
 class Conservation {
@@ -82,6 +84,7 @@ private:
     [[nodiscard]] std::optional<Drift> compare(
         const ports::RecordedItem& recorded, const Taken& waiting, const Reply* fields
     ) const;
+    void confirm(std::vector<Drift>& drifts) const;
     void repair(std::vector<Drift>& drifts);
     [[nodiscard]] bool put_totals(const Drift& drift);
     void note(const Drift& drift);

@@ -49,6 +49,40 @@ TEST(Migrations, ANewerSchemaIsLeftAsItIsAndServes) {
     EXPECT_EQ(started(url), "");
 }
 
+TEST(Migrations, AnIndexOverAllOrdersIsBuiltWhileTheyAreRead) {
+    const std::string url = migrated_database();
+    shared_postgres().psql(
+        url,
+        "DROP INDEX orders_key; CREATE UNIQUE INDEX orders_key ON orders (key) WHERE key IS NOT "
+        "NULL; DELETE FROM schema_migrations WHERE number = 4"
+    );
+    postgres::Connection writer{connection_to(url)};
+    ASSERT_TRUE(writer.begin().has_value());
+    ASSERT_TRUE(writer.script("LOCK TABLE orders IN ROW EXCLUSIVE MODE").has_value());
+    std::string said = "not run";
+    std::thread node{[&] { said = started(url); }};
+    postgres::Connection reader{connection_to(url)};
+    bool waits = false;
+    for (int look = 0; look < 1000 && !waits; ++look) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{10});
+        const auto rows = reader.read(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = "
+            "'orders'::regclass)"
+        );
+        waits = rows && rows->boolean(0, 0);
+    }
+    EXPECT_TRUE(waits);
+    EXPECT_TRUE(reader.read("SELECT count(*) FROM orders").has_value());
+    EXPECT_TRUE(writer.commit().has_value());
+    node.join();
+    EXPECT_EQ(said, "");
+    const std::string index = "SELECT indexdef FROM pg_indexes WHERE indexname LIKE 'orders_key%'";
+    EXPECT_THAT(
+        shared_postgres().psql(url, index),
+        HasSubstr("orders_key ON public.orders USING btree (key, shard)")
+    );
+}
+
 TEST(Migrations, AFileChangedAfterItWasAppliedStopsTheStart) {
     const std::string url = migrated_database();
     shared_postgres().psql(url, "UPDATE schema_migrations SET checksum = 'other'");

@@ -5,6 +5,37 @@
 namespace firstcome::redis {
 namespace {
 
+/// Whose lock somebody else holds.
+class BusyLedger final : public ports::OrderLedger {
+public:
+    std::expected<void, ports::LedgerError> place(
+        std::span<const domain::OrderRequest> /*batch*/, std::span<domain::Outcome> /*outcomes*/
+    ) override {
+        return std::unexpected(ports::LedgerError::unavailable);
+    }
+
+    std::expected<ports::StockResult, ports::LedgerError> change_stock(
+        const domain::StockChange& /*change*/
+    ) override {
+        ++asked;
+        return std::unexpected(ports::LedgerError::unavailable);
+    }
+
+    std::expected<ports::Release, ports::LedgerError> release(
+        domain::OrderId /*order*/, std::string_view /*reason*/
+    ) override {
+        return std::unexpected(ports::LedgerError::unavailable);
+    }
+
+    std::optional<domain::StockFigures> stock(const domain::ItemId& /*item*/) const override {
+        return std::nullopt;
+    }
+
+    std::vector<domain::StockFigures> all_stock() const override { return {}; }
+
+    int asked = 0;
+};
+
 class RedisConservation : public ::testing::Test {
 protected:
     RedisConservation() {
@@ -148,6 +179,45 @@ TEST_F(RedisConservation, TotalsThatCannotBePutAreRebuilt) {
     ASSERT_EQ(check().drifts.size(), 1U);
     EXPECT_TRUE(check().drifts.front().oversold) << "and told, not rebuilt again";
     EXPECT_EQ(node->record.epoch(0)->number, 2U);
+}
+
+TEST_F(RedisConservation, TotalsThatCannotBePutNowAreTriedAgainAndTheSaleGoesOn) {
+    const auto raised = node->record.change_stock(
+        0,
+        test::stock_set("shoe", 150),
+        [] { return std::optional<domain::StockFigures>{}; },
+        [](const ports::RecordedItem&) { return ports::Epoch{}; }
+    );
+    ASSERT_TRUE(raised.has_value());
+    BusyLedger busy;
+    Conservation conservation{
+        {.shard = 0}, node->leader, node->record, busy, node->rebuild, shop.clock};
+    for (int look = 0; look < 3; ++look) {
+        EXPECT_FALSE(conservation.check()->drifts.front().repaired);
+        EXPECT_EQ(shop.place(node->ledger, {}), "accepted " + std::to_string(look + 2));
+    }
+    EXPECT_EQ(busy.asked, 2);
+    EXPECT_EQ(node->record.epoch(0)->number, 1U) << "nobody was kept from buying";
+    expect_repaired_at_the_second_look();
+    EXPECT_EQ(left(), "142");
+}
+
+TEST_F(RedisConservation, ALookIntoAReleaseConfirmsNothing) {
+    EXPECT_TRUE(node->drain());
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "remaining", "5"});
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "sold", "-5"});
+    EXPECT_FALSE(check().drifts.front().confirmed);
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "remaining", "-5"});
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "sold", "5"});
+    EXPECT_TRUE(check().drifts.empty()) << "the record has it too now";
+}
+
+TEST_F(RedisConservation, UnitsThatAreOffAreConfirmedWhileTheSaleGoesOn) {
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "remaining", "4"});
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "sold", "-4"});
+    EXPECT_FALSE(check().drifts.front().confirmed);
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2");
+    EXPECT_TRUE(check().drifts.front().confirmed);
 }
 
 TEST_F(RedisConservation, WhatIsDamagedOrGoneIsRebuilt) {
