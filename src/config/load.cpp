@@ -187,61 +187,44 @@ bool is_forbidden_control(char c) {
     return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7F;
 }
 
-/// Where what begins at `from` ends: a comment, or a text in one or three of its quotes. One that
-/// does not end: the rest of it all.
-std::size_t end_of_free_text(std::string_view text, std::size_t from) {
-    const char quote = text[from];
-    if (quote == '#') return std::min(text.find('\n', from), text.size());
-    const std::string three(3, quote);
-    const std::string closing = text.substr(from, 3) == three ? three : three.substr(0, 1);
-    for (std::size_t at = from + closing.size(); at < text.size(); ++at) {
-        if (quote == '"' && text[at] == '\\') {
-            ++at;
-        } else if (text.substr(at, closing.size()) == closing) {
-            at += closing.size();
-            // Up to two more belong to the text: the last three end it.
-            for (int more = 0; more < 2 && closing.size() == 3; ++more) {
-                if (at < text.size() && text[at] == quote) ++at;
-            }
-            return at;
-        }
-    }
-    return text.size();
+bool is_beyond_ascii(char c) {
+    return static_cast<unsigned char>(c) >= 0x80;
 }
 
-/// Characters beyond ASCII stand in texts and comments only.
-std::size_t find_stray_character(std::string_view text) {
-    std::size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
-    while (at < text.size()) {
-        if (static_cast<unsigned char>(text[at]) >= 0x80) return at;
-        const bool is_free = text[at] == '#' || text[at] == '"' || text[at] == '\'';
-        at = is_free ? end_of_free_text(text, at) : at + 1;
-    }
-    return std::string_view::npos;
+/// The same with `?` for what is beyond ASCII, which no syntax knows: where this is well formed,
+/// such characters stand in texts and comments only.
+std::string in_ascii(std::string_view text) {
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+    std::string copy{text};
+    const std::ptrdiff_t from = text.starts_with(byte_order_mark) ? 3 : 0;
+    std::replace_if(copy.begin() + from, copy.end(), is_beyond_ascii, '?');
+    return copy;
+}
+
+std::string_view line_of(std::string_view text, std::size_t number) {
+    for (; number > 1; --number) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+    return text.substr(0, text.find('\n'));
 }
 
 void read_toml(std::string_view text, std::string_view name, Reading& reading) {
-    const auto fail_at = [&](std::size_t at, std::string why) {
-        const auto line = 1 + std::ranges::count(text.substr(0, at), '\n');
-        reading.fail(fmt::format("{}:{}", name, line), "", std::move(why));
-    };
     // TOML forbids both too, but toml++ 3.3 stops the process at "[" and NUL, and its table of
-    // white space beyond ASCII has undefined holes.
+    // white space beyond ASCII has undefined holes: so it first reads a copy without any.
     const auto control = std::ranges::find_if(text, is_forbidden_control);
     if (control != text.end()) {
-        return fail_at(static_cast<std::size_t>(control - text.begin()), "has a control character");
+        const auto line = 1 + std::count(text.begin(), control, '\n');
+        reading.fail(fmt::format("{}:{}", name, line), "", "has a control character");
+        return;
     }
-    if (const std::size_t stray = find_stray_character(text); stray != std::string_view::npos) {
-        return fail_at(stray, "has a character beyond ASCII outside of quotes");
-    }
-    const toml::parse_result result = toml::parse(text, name);
+    toml::parse_result result = toml::parse(in_ascii(text), name);
+    const bool well_formed = static_cast<bool>(result);
+    if (well_formed) result = toml::parse(text, name);
     if (!result) {
-        const auto& error = result.error();
-        reading.fail(
-            fmt::format("{}:{}", name, error.source().begin.line),
-            "",
-            std::string{error.description()}
-        );
+        const auto line = result.error().source().begin.line;
+        std::string why{result.error().description()};
+        if (!well_formed && std::ranges::any_of(line_of(text, line), is_beyond_ascii)) {
+            why = "has a character beyond ASCII outside of quotes, or: " + why;
+        }
+        reading.fail(fmt::format("{}:{}", name, line), "", std::move(why));
         return;
     }
     read_table(result.table(), "", name, reading);

@@ -86,7 +86,7 @@ for i = 1, count do
   end
 end
 
--- A batch that keys stand for, opened: its bytes, tail, orders, and where sequences and heads begin.
+-- A batch that keys stand for, opened: its bytes, tail, orders, where sequences and heads begin.
 local function opened(bytes)
   local tail, of, _, at = unpack_bytes('<c17I2I2', bytes)
   return {bytes = bytes, tail = tail, of = of, sequences = at, heads = at + 8 * of, asked = 0}
