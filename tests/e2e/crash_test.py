@@ -152,7 +152,8 @@ class Failpoints(EndToEnd):
         data = os.path.join(self.scratch, f"{name}-{passage}")
         server = self.start_server(data=data)
         client = server.client()
-        client.set_stock("drop", 100, perUserLimit=2)
+        # Several orders a commit: of fewer units, the 25th commit might never come.
+        client.set_stock("drop", 1000, perUserLimit=2)
         client.close()
         server.stop()
         server.environment = {"FIRSTCOME_FAILPOINTS": f"{name}=kill@{passage}"}

@@ -33,12 +33,12 @@ class ManyWebhooks(Distributed):
         self.start_nodes(2, self.settings())
         self.sells("drop", 200, perUserLimit=2)
         self.sells("loop", 1_000_000)
-        # The first sells out, the second goes on through all rounds.
+        # The first sells out, the events of the second go on through all rounds.
         loads = [
             self.start_load(itertools.islice(wishes, count), clients=4)
             for wishes, count in (
                 (mixed_wishes(self.random, "drop", user_limit=2), 600),
-                (unique_wishes("loop"), 80 * rounds),
+                (unique_wishes("loop"), 300 * rounds),
             )
         ]
         for number in range(rounds):
