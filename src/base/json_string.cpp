@@ -83,6 +83,16 @@ void append_json_string(std::string& out, std::string_view text) {
     out += '"';
 }
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const bool ascii = static_cast<unsigned char>(text.front()) < 0x80;
+        const std::size_t size = ascii ? 1 : sequence_size(text);
+        if (size == 0) return false;
+        text.remove_prefix(size);
+    }
+    return true;
+}
+
 std::string json_string(std::string_view text) {
     std::string out;
     append_json_string(out, text);

@@ -1,5 +1,6 @@
 // src/config/values.cpp - how each kind of value is read and written
 #include "base/ip_network.hpp"
+#include "base/json_string.hpp"
 #include "config/fields.hpp"
 #include "config/health_check.hpp"
 
@@ -111,6 +112,7 @@ bool follows(TextRule rule, std::string_view text) {
     // A control character in a path or an address is a mistake, and could forge a log line.
     if (std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; }))
         return false;
+    if (!base::is_utf8(text)) return false;  // what is printed could not be read again
     switch (rule) {
         case TextRule::any: return true;
         case TextRule::not_empty: return !text.empty();
@@ -283,8 +285,9 @@ struct Accepted {
 
     std::string operator()(const std::string*) const {
         switch (field.rule) {
-            case TextRule::any: return "a text without control characters";
-            case TextRule::not_empty: return "a text that is not empty, without control characters";
+            case TextRule::any: return "a text in UTF-8 without control characters";
+            case TextRule::not_empty:
+                return "a text that is not empty, in UTF-8 without control characters";
             case TextRule::http_url: return "an address that starts with http:// or https://";
             case TextRule::redis_url:
                 return "an address that starts with redis://, redis+sentinel:// or "

@@ -34,7 +34,10 @@ TEST(JsonString, EscapesWhatMustBeAndNothingElse) {
         {"\xE2\x82", "\"\xEF\xBF\xBD\xEF\xBF\xBD\"", "cut"},
     };
 
-    for (const auto& row : rows) EXPECT_EQ(json_string(row.text), row.expect) << row.why;
+    for (const auto& row : rows) {
+        EXPECT_EQ(json_string(row.text), row.expect) << row.why;
+        EXPECT_EQ(is_utf8(row.text), !row.expect.contains("\xEF\xBF\xBD")) << row.why;
+    }
 }
 
 }  // namespace

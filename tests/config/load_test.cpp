@@ -206,6 +206,7 @@ TEST(Load, RefusesWhatAFieldDoesNotAccept) {
         {"server.listen=::1:80", "an IP address and a port", "IPv6 needs brackets"},
         {"server.listen=[1.2.3.4]:80", "an IP address and a port", "brackets are IPv6"},
         {{"server.listen=[::1\0]:80", 23}, "an IP address and a port", "inet_pton stops at it"},
+        {"tracing.resource=\xA1\x8A", "a text in UTF-8", "print-config could not be read again"},
         {"server.listen=localhost:80", "an IP address and a port", "nor this one"},
         {"server.listen=shop.example:80", "an IP address and a port", "names are not looked up"},
         {"server.trusted_proxies=10.0.0.0/33", "IP addresses or networks", "33 bits of 32"},
