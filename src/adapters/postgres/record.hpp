@@ -18,7 +18,9 @@ struct RecordOptions {
     /// A leader that says nothing for so long has lost the lead. Longer than all it does between
     /// two calls of `lead`; one whose machine or network died loses it within seconds anyway.
     std::chrono::milliseconds lead_timeout{20'000};
-    std::int64_t orders_a_piece = 200'000;  ///< read by one call where all must be read
+    /// Read by one call where all must be read. Far below `call_timeout` on a starved server too:
+    /// a rebuild whose call takes too long begins anew.
+    std::int64_t orders_a_piece = 20'000;
     bool events = false;  ///< failed orders write `order.failed` into the outbox table
 };
 
