@@ -9,6 +9,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import tempfile
 
 from harness import DEADLINE_S, wait_until
 
@@ -78,8 +79,8 @@ class Program:
 class Redis(Program):
     def __init__(self, scratch, port=None, options=(), name="redis"):
         port = port or free_port()
-        self.directory = os.path.join(scratch, f"{name}-{port}")
-        os.makedirs(self.directory)
+        # Of its own: in a long test a port comes again.
+        self.directory = tempfile.mkdtemp(prefix=f"{name}-{port}-", dir=scratch)
         command = [
             "redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", self.directory,
             "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
