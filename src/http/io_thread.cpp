@@ -350,7 +350,7 @@ void IoThread::give_back(Exchange& exchange) {
     exchange.keep_alive = true;
     exchange.says_keep_alive = false;
     exchange.let_in = false;
-    if (exchange.written.capacity() > spare_text_max) exchange.written = {};
+    if (exchange.written.capacity() > spare_text_max) exchange.written = std::string{};
     if (spare_exchanges_ == spare_exchanges_max) {
         delete &exchange;  // NOLINT: made by take_exchange
         return;
@@ -371,7 +371,7 @@ std::string IoThread::take_buffer() {
     return buffer;
 }
 
-void IoThread::give_back(std::string&& buffer) {
+void IoThread::give_back(std::string buffer) {
     if (buffer.capacity() > buffer_size_kept_max) return;
     if (free_buffers_.size() >= buffers_kept_max) return;
     buffer.clear();

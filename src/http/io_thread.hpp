@@ -214,7 +214,7 @@ public:
     void give_back(Exchange& exchange);
     /// Output buffers keep their room between sessions.
     [[nodiscard]] std::string take_buffer();
-    void give_back(std::string&& buffer);
+    void give_back(std::string buffer);
 
     /// "Date: ...\r\n", of this second.
     [[nodiscard]] std::string_view date_line(base::MonotonicTime now);

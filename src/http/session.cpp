@@ -25,10 +25,8 @@
 namespace firstcome::http {
 namespace {
 
-/// What an idle connection keeps; more is taken while it is needed.
-constexpr std::size_t buffer_size_idle = std::size_t{4} * 1024;
-/// What one read may bring when much comes at once; an idle connection may be left with it.
-constexpr std::size_t buffer_size_busy = std::size_t{12} * 1024;
+/// An output buffer is worth to be kept from here on.
+constexpr std::size_t output_size_min = std::size_t{4} * 1024;
 /// Beyond this the answers of one read are sent in more than one write.
 constexpr std::size_t output_size_max = std::size_t{256} * 1024;
 /// Pipelined requests that wait for one before them; beyond it they are answered first.
@@ -147,7 +145,11 @@ void write_response(
 }
 
 Session::Session(IoThread& io, Socket socket, PeerAddress peer)
-    : io_(io), socket_(std::move(socket)), peer_(peer), answers_(io) {
+    : io_(io),
+      socket_(std::move(socket)),
+      peer_(peer),
+      reader_(io.options().limits, io.router(), io.buffers()),
+      answers_(io) {
     now_ = waits_since_ = io_.clock().monotonic();
     io_.watch(*this);
 }
@@ -160,7 +162,6 @@ Session::~Session() {
         io_.give_back(exchange);
     }
     if (held_ != nullptr) io_.give_back(*held_);
-    io_.buffers().give_back(borrowed_);
     release_output();
     io_.session_ended(*this);
 }
@@ -186,7 +187,6 @@ Awaitable<bool> Session::shake_hands() {
     if (broken_) co_return false;
     // Whoever forgot the s of https is told so, in words they understand.
     tls_.reset();
-    make_room();
     refuse(io_.take_exchange(), ProblemCode::malformed_request);
     static_cast<void>(send_now());
     co_return false;
@@ -195,16 +195,18 @@ Awaitable<bool> Session::shake_hands() {
 Session::Next Session::advance() {
     // Cut while it waited or gave way: nobody would hear of what is begun now.
     if (broken_) return Next::leave;
-    while (keep_alive_ && begin_ < end_) {
+    while (keep_alive_ && reader_.has_bytes()) {
         if (out_.size() >= output_size_max || pending_ >= pending_max) return Next::flush;
         if (answered_in_a_row_ >= answered_in_a_row_max) return Next::flush;
         Exchange& exchange = io_.take_exchange();
-        const auto complete = read_message(exchange);
-        if (!complete) {
-            refuse(exchange, complete.error());
+        Framing framing;
+        const auto whole = reader_.read(exchange, framing, now_);
+        if (!whole) {
+            refuse(exchange, whole.error());
             return Next::leave;
         }
-        if (!*complete) return wait_for_more(exchange);
+        if (!*whole) return wait_for_more(exchange);
+        complete(exchange, framing);
         if (!answer(exchange)) {
             held_ = &exchange;
             return Next::answer_held;
@@ -213,92 +215,9 @@ Session::Next Session::advance() {
     return keep_alive_ ? Next::read : Next::leave;
 }
 
-std::expected<bool, ProblemCode> Session::read_message(Exchange& exchange) {
-    const std::string_view bytes{bytes_.get() + begin_, end_ - begin_};
-    Progress& progress = progress_;
-    const Limits& limits = io_.options().limits;
-    if (!progress.began) {
-        progress.began = true;
-        progress.since = now_;
-    }
-    switch (progress.phase) {
-        case Phase::head:
-            // A head that comes in drops is parsed once per line, not once per byte.
-            if (progress.scanned > 0 && bytes.size() <= limits.request_line_size_max &&
-                bytes.find('\n', progress.scanned) == std::string_view::npos) {
-                progress.scanned = bytes.size();
-                return false;
-            }
-            break;
-        case Phase::sized_body:
-            if (bytes.size() < progress.wanted) return false;
-            break;
-        case Phase::chunked_body: {
-            const auto finished = read_chunks();
-            if (!finished || !*finished) return finished;
-            break;
-        }
-    }
-
-    Framing framing;
-    Request& request = exchange.request;
-    const auto head_size = parse_head(bytes, limits, request, framing);
-    if (!head_size) return std::unexpected(head_size.error());
-    if (*head_size == 0) {
-        progress.scanned = bytes.size();
-        return false;
-    }
-    const Match match = io_.router().match(request.method, request.path, request.parameters);
-    request.route = match.route;
-    exchange.allow = match.allow;
-    progress.head_size = *head_size;
-    progress.body_size_max =
-        match.route == nullptr ? limits.body_size_max : match.route->body_size_max;
-    if (framing.content_length > progress.body_size_max) {
-        exchange.keep_alive = false;
-        return std::unexpected(ProblemCode::payload_too_large);
-    }
-    // Whoever asks first gets the final answer before sending a body in vain.
-    if (framing.expects_continue && match.route == nullptr && match.allow.empty()) {
-        return std::unexpected(ProblemCode::not_found);
-    }
-    if (framing.chunked) {
-        if (progress.phase == Phase::head) {
-            progress.raw = *head_size;
-            progress.body_size = 0;
-            progress.decoder = {};
-            const auto finished = read_chunks();
-            if (!finished) return finished;
-            if (!*finished) return wait_for_body(Phase::chunked_body, exchange, framing);
-        }
-        request.body = bytes.substr(*head_size, progress.body_size);
-        begin_ += progress.raw;
-    } else {
-        progress.wanted = *head_size + framing.content_length;
-        if (bytes.size() < progress.wanted) {
-            return wait_for_body(Phase::sized_body, exchange, framing);
-        }
-        request.body = bytes.substr(*head_size, framing.content_length);
-        begin_ += progress.wanted;
-    }
-    complete(exchange, framing);
-    return true;
-}
-
-bool Session::wait_for_body(Phase phase, const Exchange& exchange, const Framing& framing) {
-    const std::size_t arrived = end_ - begin_ - progress_.head_size;
-    continue_due_ = framing.expects_continue && arrived == 0;
-    progress_.phase = phase;
-    progress_.since = now_;
-    // A small body needs no more memory than its connection has, and is asked for when it is there.
-    const bool is_large = framing.chunked || progress_.wanted > buffer_size_busy;
-    progress_.gate_due = exchange.request.route != nullptr && (is_large || continue_due_);
-    return false;
-}
-
 Session::Next Session::wait_for_more(Exchange& exchange) {
-    if (std::exchange(progress_.gate_due, false) && !let_in_early(exchange)) return Next::leave;
-    if (!borrow_room()) {
+    if (reader_.take_gate_due() && !let_in_early(exchange)) return Next::leave;
+    if (!reader_.borrow()) {
         refuse(exchange, ProblemCode::please_wait);
         return Next::leave;
     }
@@ -311,32 +230,8 @@ bool Session::let_in_early(Exchange& exchange) {
     // The rest of the body is not read, so there is no next request.
     exchange.keep_alive = false;
     if (!admitted(exchange)) return false;
-    progress_.let_in = true;
-    progress_.client = exchange.request.client;
-    progress_.limit = exchange.request.limit;
+    let_in_ = {.client = exchange.request.client, .limit = exchange.request.limit};
     return true;
-}
-
-bool Session::borrow_room() {
-    const std::size_t wanted = room_wanted();
-    if (wanted <= buffer_size_busy || wanted <= borrowed_) return true;
-    if (!io_.buffers().take(wanted - borrowed_)) return false;
-    borrowed_ = wanted;
-    return true;
-}
-
-std::expected<bool, ProblemCode> Session::read_chunks() {
-    char* const message = bytes_.get() + begin_;
-    const auto taken = progress_.decoder.take(
-        {message + progress_.raw, end_ - begin_ - progress_.raw},
-        message + progress_.head_size + progress_.body_size,
-        progress_.body_size_max,
-        io_.options().limits
-    );
-    if (!taken) return std::unexpected(taken.error());
-    progress_.raw += taken->used;
-    progress_.body_size += taken->made;
-    return taken->finished;
 }
 
 void Session::identify(Request& request) {
@@ -353,12 +248,12 @@ void Session::identify(Request& request) {
 
 void Session::complete(Exchange& exchange, const Framing& framing) {
     identify(exchange.request);
-    if (progress_.let_in) {
+    if (let_in_) {
         exchange.let_in = true;
-        exchange.request.client = progress_.client;
-        exchange.request.limit = progress_.limit;
+        exchange.request.client = let_in_->client;
+        exchange.request.limit = let_in_->limit;
+        let_in_.reset();
     }
-    progress_ = {};
     exchange.keep_alive = framing.keep_alive && !io_.draining();
     exchange.says_keep_alive = framing.http_1_0;
 }
@@ -490,7 +385,7 @@ void Session::finish(Exchange& exchange, const Response& response) {
         append_pending(exchange);
         return;
     }
-    if (out_.capacity() < buffer_size_idle) out_ = io_.take_buffer();
+    if (out_.capacity() < output_size_min) out_ = io_.take_buffer();
     write(out_, exchange, response, now);
     io_.give_back(exchange);
 }
@@ -528,7 +423,7 @@ base::MonotonicTime Session::reply_deadline() const {
 
 void Session::render_pending() {
     if (first_pending_ == nullptr) return;
-    if (out_.capacity() < buffer_size_idle) out_ = io_.take_buffer();
+    if (out_.capacity() < output_size_min) out_ = io_.take_buffer();
     const auto now = io_.clock().monotonic();
     while (first_pending_ != nullptr) {
         Exchange& exchange = *std::exchange(first_pending_, first_pending_->next);
@@ -555,10 +450,7 @@ void Session::render_pending() {
 }
 
 bool Session::send_now() {
-    if (continue_due_ && keep_alive_) {
-        out_ += "HTTP/1.1 100 Continue\r\n\r\n";
-    }
-    continue_due_ = false;
+    if (reader_.take_continue_due() && keep_alive_) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
     if (out_.empty()) return true;
     if (tls_ != nullptr) return false;
     boost::system::error_code error;
@@ -612,67 +504,24 @@ Awaitable<void> Session::give_way() {
 }
 
 void Session::release_output() {
-    if (out_.capacity() >= buffer_size_idle) io_.give_back(std::move(out_));
-    out_ = {};
+    if (out_.capacity() >= output_size_min) io_.give_back(std::move(out_));
+    out_ = std::string{};  // braces alone would keep the memory
     sent_ = 0;
 }
 
-asio::mutable_buffer Session::room() {
-    make_room();
+std::span<char> Session::room() {
     const Timeouts& timeouts = io_.options().timeouts;
-    if (!progress_.began) {
+    if (!reader_.began()) {
         // Not since the last bytes came: their answer may have taken long.
         waits_since_ = io_.clock().monotonic();
         deadline_ = waits_since_ + timeouts.idle;
     } else {
-        deadline_ =
-            progress_.since + (progress_.phase == Phase::head ? timeouts.header : timeouts.body);
+        const bool in_head = reader_.phase() == MessageReader::Phase::head;
+        deadline_ = reader_.since() + (in_head ? timeouts.header : timeouts.body);
     }
     if (leaving_) deadline_ = std::min(deadline_, now_ + timeouts.half);
     reading_ = true;
-    return asio::buffer(bytes_.get() + end_, capacity_ - end_);
-}
-
-void Session::make_room() {
-    if (begin_ == end_) begin_ = end_ = 0;
-    const std::size_t wanted = room_wanted();
-    if (begin_ < end_ && progress_.phase == Phase::chunked_body) {
-        // What was decoded has left a gap behind the body.
-        std::memmove(
-            bytes_.get() + begin_ + body_end(),
-            bytes_.get() + begin_ + progress_.raw,
-            end_ - begin_ - progress_.raw
-        );
-        end_ -= progress_.raw - body_end();
-        progress_.raw = body_end();
-    }
-    if (wanted > capacity_ || (begin_ == end_ && wanted < capacity_)) {
-        auto bytes = std::make_unique_for_overwrite<char[]>(wanted);
-        if (begin_ < end_) std::memcpy(bytes.get(), bytes_.get() + begin_, end_ - begin_);
-        bytes_ = std::move(bytes);
-        capacity_ = wanted;
-    } else if (begin_ > 0) {
-        std::memmove(bytes_.get(), bytes_.get() + begin_, end_ - begin_);
-    }
-    end_ -= begin_;
-    begin_ = 0;
-    FC_ASSERT(end_ < capacity_);
-    if (borrowed_ > 0 && capacity_ <= buffer_size_busy) {
-        io_.buffers().give_back(std::exchange(borrowed_, 0));
-    }
-}
-
-std::size_t Session::room_wanted() const {
-    if (begin_ == end_) {
-        const bool came_much = last_read_ == capacity_ || last_read_ > buffer_size_idle;
-        return came_much ? buffer_size_busy : buffer_size_idle;
-    }
-    std::size_t size = end_ - begin_;
-    if (progress_.phase == Phase::chunked_body) size -= progress_.raw - body_end();
-    // A length that is only announced gets no memory yet.
-    std::size_t wanted = std::max(buffer_size_busy, size * 2);
-    if (progress_.phase == Phase::sized_body) wanted = std::min(wanted, progress_.wanted);
-    return std::max(wanted, buffer_size_idle);
+    return room_ = reader_.room();
 }
 
 bool Session::took(boost::system::error_code error, std::size_t size) {
@@ -683,7 +532,7 @@ bool Session::took(boost::system::error_code error, std::size_t size) {
     // What came in the moment it was cut is not begun: its answer could not be told.
     if (broken_) return false;
     if (timed_out_) {
-        if (!progress_.began) return false;  // idle: nobody is told
+        if (!reader_.began()) return false;  // idle: nobody is told
         io_.figures().deadline_closes.add();
         refuse(io_.take_exchange(), ProblemCode::request_timeout);
         static_cast<void>(send_now());
@@ -692,7 +541,7 @@ bool Session::took(boost::system::error_code error, std::size_t size) {
     if (error == asio::error::operation_aborted && leaving_ && !broken_) {
         // A request that came just now is not cut; of TLS one sees that only from inside.
         if (tls_ != nullptr) return false;
-        size = socket_.read_some(asio::buffer(bytes_.get() + end_, capacity_ - end_), error);
+        size = socket_.read_some(asio::buffer(room_.data(), room_.size()), error);
     }
     if (error) {
         peer_closed_ = error == asio::error::eof;
@@ -700,8 +549,7 @@ bool Session::took(boost::system::error_code error, std::size_t size) {
         return false;
     }
     io_.figures().bytes_read.add(size);
-    last_read_ = size;
-    end_ += size;
+    reader_.took(size);
     return true;
 }
 
@@ -716,7 +564,7 @@ void Session::expire() {
 void Session::close_if_idle() {
     leaving_ = true;
     if (!reading_) return;
-    if (progress_.began) {
+    if (reader_.began()) {
         deadline_ = std::min(deadline_, io_.clock().monotonic() + io_.options().timeouts.half);
         return;
     }
@@ -731,7 +579,7 @@ void Session::cut() {
 }
 
 std::optional<base::MonotonicTime> Session::idle_since() const {
-    if (!reading_ || progress_.began || leaving_ || broken_) return std::nullopt;
+    if (!reading_ || reader_.began() || leaving_ || broken_) return std::nullopt;
     return waits_since_;
 }
 
@@ -751,10 +599,10 @@ Awaitable<void> Session::linger() {
     socket_.shutdown(asio::socket_base::shutdown_send, ignored);
     if (peer_closed_) co_return;
     // What it held for a body that is read no more is needed by others.
-    begin_ = end_ = 0;
-    make_room();
+    reader_.drop();
     while (!timed_out_ && !broken_) {
-        const auto waste = asio::buffer(bytes_.get(), capacity_);
+        room_ = reader_.room();
+        const auto waste = asio::buffer(room_.data(), room_.size());
         const auto [error, size] = co_await socket_.async_read_some(waste, quietly);
         if (error) break;
     }
@@ -770,7 +618,8 @@ Awaitable<void> run_session(std::unique_ptr<Session> owned) {
         }
     }
     while (true) {
-        const auto room = session.room();
+        const std::span<char> free = session.room();
+        const auto room = asio::buffer(free.data(), free.size());
         boost::system::error_code error = asio::error::operation_aborted;
         std::size_t size = 0;
         if (!session.leaves_now()) {

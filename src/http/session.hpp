@@ -5,13 +5,14 @@
 #include "http/executor.hpp"
 #include "http/io_thread.hpp"
 #include "http/message.hpp"
+#include "http/message_reader.hpp"
 #include "http/request_parser.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <expected>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -71,10 +72,10 @@ public:
     [[nodiscard]] bool broken() const { return broken_; }
 
     /// The service goes down and this one waits for nothing.
-    [[nodiscard]] bool leaves_now() const { return leaving_ && !progress_.began; }
+    [[nodiscard]] bool leaves_now() const { return leaving_ && !reader_.began(); }
 
     /// Room for the next read; sets the deadline it has.
-    [[nodiscard]] asio::mutable_buffer room();
+    [[nodiscard]] std::span<char> room();
     /// False: the connection is over. May have written a last answer.
     [[nodiscard]] bool took(boost::system::error_code error, std::size_t size);
     /// Says goodbye and reads on a little, so that our last answer is not cut by a reset.
@@ -94,42 +95,18 @@ public:
 private:
     friend class IoThread;
 
-    enum class Phase : std::uint8_t { head, sized_body, chunked_body };
-
-    /// The message at `begin_` as far as it has arrived; offsets count from there.
-    struct Progress {
-        Phase phase = Phase::head;
-        bool began = false;       // `since` is set
-        std::size_t scanned = 0;  // no line ends before it but those already parsed
-        std::size_t wanted = 0;   // sized_body: bytes of the whole message
-        std::size_t head_size = 0;
-        std::size_t body_size = 0;  // chunked_body: decoded so far, right after the head
-        std::size_t raw = 0;        // chunked_body: not decoded yet begins here
-        std::size_t body_size_max = 0;
-        bool gate_due = false;  // to be asked before more of the body is read
-        bool let_in = false;    // it was, and these it said
+    /// What the gate said before a body came.
+    struct LetIn {
         PeerAddress client{};
         LimitNote limit{};
-        base::MonotonicTime since{};  // the phase's first byte, for its deadline
-        ChunkedDecoder decoder;
     };
 
     void expire() override;
 
-    [[nodiscard]] std::expected<bool, ProblemCode> read_message(Exchange& exchange);
-    [[nodiscard]] std::expected<bool, ProblemCode> read_chunks();
-    [[nodiscard]] bool wait_for_body(Phase phase, const Exchange& exchange, const Framing& framing);
     /// What is to be done when a message has not come whole.
     [[nodiscard]] Next wait_for_more(Exchange& exchange);
     /// False: the gate has refused the request before its body came, and that is the last answer.
     [[nodiscard]] bool let_in_early(Exchange& exchange);
-    /// False: all connections together hold as much as they may.
-    [[nodiscard]] bool borrow_room();
-    [[nodiscard]] std::size_t room_wanted() const;
-
-    /// Behind the body as far as it is decoded.
-    [[nodiscard]] std::size_t body_end() const { return progress_.head_size + progress_.body_size; }
-
     void complete(Exchange& exchange, const Framing& framing);
     /// False: held, since answers before it are outstanding or its handler waits.
     [[nodiscard]] bool answer(Exchange& exchange);
@@ -148,7 +125,6 @@ private:
     );
     void identify(Request& request);
     void release_output();
-    void make_room();
 
     IoThread& io_;  // outlives
     Socket socket_;
@@ -156,13 +132,9 @@ private:
     PeerAddress peer_;
     std::size_t index_ = 0;  // in the io thread's list
 
-    std::unique_ptr<char[]> bytes_;
-    std::size_t capacity_ = 0;
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
-    std::size_t last_read_ = 0;
-    std::size_t borrowed_ = 0;  // of the listener's budget
-    Progress progress_;
+    MessageReader reader_;
+    std::span<char> room_;               // of the read under way
+    std::optional<LetIn> let_in_;        // the message that comes in
     base::MonotonicTime now_{};          // when the last bytes came
     base::MonotonicTime waits_since_{};  // for the next request, if none is under way
 
@@ -177,7 +149,6 @@ private:
 
     bool keep_alive_ = true;
     bool reading_ = false;
-    bool continue_due_ = false;
     bool timed_out_ = false;
     bool leaving_ = false;
     bool broken_ = false;

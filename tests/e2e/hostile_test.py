@@ -193,6 +193,25 @@ class Hostile(EndToEnd):
         self.note(f"{count} connections, {grown / count:.0f} KiB each")
         return grown / count
 
+    def test_a_large_answer_leaves_no_memory_behind(self):
+        server, _ = self.serve()
+        # 1,000 problems: more than a buffer may have that is kept for the next answer.
+        request = request_bytes("POST", "/api/v1/orders:batch", {"orders": [0] * 1000})
+        connections = []
+        for number in range(101):
+            connection = Connection(server.address)
+            self.addCleanup(connection.close)
+            connection.send(request)
+            answer = connection.read()
+            self.assertEqual(answer.status, 200)
+            self.assertGreater(len(answer.body), 256 * 1024)
+            connections.append(connection)
+            if number == 0:
+                before = self.resident_kib(server)
+        grown = (self.resident_kib(server) - before) / 100
+        self.note(f"{grown:.0f} KiB each")
+        self.assertLess(grown, 16, "KiB a connection that has had a large answer")
+
     def test_idle_connections(self):
         count = 10_000 if FULL else 1_000
         server, client = self.serve(server__connections_max=count + 2)
