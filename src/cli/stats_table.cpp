@@ -47,7 +47,12 @@ void append_lines(std::string& out, const json::object& object) {
 
 /// The members of the first row are the columns; numbers to the right.
 void append_table(std::string& out, std::string_view title, const json::array& rows) {
-    if (rows.empty() || !rows[0].is_object()) return;
+    if (rows.empty()) return;
+    if (!rows[0].is_object()) {
+        out += fmt::format("\n{}\n", printable(title));
+        for (const auto& row : rows) out += fmt::format("  {}\n", cell(row));
+        return;
+    }
     std::vector<std::string> columns;
     std::vector<std::size_t> widths;
     for (const auto& [name, value] : rows[0].get_object()) {
@@ -77,6 +82,15 @@ void append_table(std::string& out, std::string_view title, const json::array& r
     for (const auto& line : cells) append_row(line);
 }
 
+/// Of the members, and of theirs: `outbox.lines`.
+void append_tables(std::string& out, const std::string& prefix, const json::object& object) {
+    for (const auto& [name, value] : object) {
+        const std::string path = prefix + std::string{name};
+        if (const auto* rows = value.if_array()) append_table(out, path, *rows);
+        if (const auto* inner = value.if_object()) append_tables(out, path + ".", *inner);
+    }
+}
+
 }  // namespace
 
 std::optional<std::string> stats_table(std::string_view body) {
@@ -85,9 +99,7 @@ std::optional<std::string> stats_table(std::string_view body) {
     if (error || !parsed.is_object()) return std::nullopt;
     std::string out;
     append_lines(out, parsed.get_object());
-    for (const auto& [name, value] : parsed.get_object()) {
-        if (const auto* rows = value.if_array()) append_table(out, name, *rows);
-    }
+    append_tables(out, "", parsed.get_object());
     return out;
 }
 

@@ -241,7 +241,19 @@ TEST(StatsTable, IsOnlyForObjects) {
     EXPECT_FALSE(stats_table(""));
     EXPECT_FALSE(stats_table("[1]"));
     EXPECT_EQ(stats_table("{}"), "");
-    EXPECT_EQ(stats_table(R"({"items":[1],"a\u001b":"\u001b[2J"})"), "a    [2J\n");
+    EXPECT_EQ(stats_table(R"({"items":[],"a\u001b":"\u001b[2J"})"), "a    [2J\n");
+}
+
+TEST(StatsTable, ShowsListsWhereverTheyStand) {
+    const auto shown =
+        stats_table(R"({"outbox":{"pending":2,"lines":[{"stage":"orders","pending":2}]},)"
+                    R"("troubles":["the webhook waits","look"]})");
+    EXPECT_EQ(
+        shown,
+        "outbox.pending  2\n"
+        "\noutbox.lines\nstage   pending\norders        2\n"
+        "\ntroubles\n  the webhook waits\n  look\n"
+    );
 }
 
 }  // namespace
