@@ -97,7 +97,7 @@ constexpr Field table[] = {
      .doc =
          "Address and port for HTTP, as 127.0.0.1:8080 or [::1]:8080. Port 0 takes any free one."},
     {FC_FIELD(server.io_threads),
-     .doc = "Threads that read requests and write answers. 0: half of the cores.",
+     .doc = "Threads that read requests and write answers. 0: half of the cores, at most 16.",
      .min = 0,
      .max = 256},
     {FC_FIELD(server.trusted_proxies),
@@ -281,8 +281,10 @@ constexpr Field table[] = {
             "owner only. Read again when it changes.",
      .reloadable = true},
     {FC_FIELD(admin.client_ca_file),
-     .doc = "PEM file with the authorities of client certificates: admin routes then need one "
-            "beside the token. Needs server.tls_certificate. Empty: no client is asked for one."},
+     .doc =
+         "PEM file with the authorities of client certificates: admin routes then need one "
+         "beside the token. Needs server.tls_certificate. Empty: no client is asked for one. Read "
+         "again when it changes."},
     {FC_FIELD(admin.listen),
      .doc = "Address and port of admin routes, metrics and /actuator alone; server.listen then "
             "answers 404 for them. Empty: they are served with everything else.",
@@ -540,8 +542,9 @@ constexpr Field table[] = {
      .min = 10,
      .max = 5 * minutes},
     {FC_FIELD(webhook.from_beginning),
-     .doc = "Whether a webhook that is set for the first time gets the events of all orders there "
-            "are already."},
+     .doc =
+         "Whether a webhook that is set for the first time gets the events of all orders there "
+         "are already. In embedded mode; in distributed mode it gets what happens from then on."},
 
     {FC_FIELD(health.listen),
      .doc = "Address and port where only probes and metrics are answered, by a thread of their own "

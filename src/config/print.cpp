@@ -110,6 +110,13 @@ std::vector<std::string> warnings(const Config& config) {
             config.health.listen
         ));
     }
+    if (config.mode == Mode::distributed && config.webhook.from_beginning) {
+        out.emplace_back(
+            "webhook.from_beginning is followed in embedded mode only: the webhook gets what "
+            "happens "
+            "from now on."
+        );
+    }
     return out;
 }
 

@@ -85,7 +85,10 @@ int serve(const config::Config& config, const ServeOptions& options) {
         log::stop();
         return 1;
     };
-    for (const std::string& refusal : config::refusals(config)) return fail(refusal);
+    for (const std::string& refusal : config::refusals(config)) {
+        fail(refusal);
+        return cli::ExitCode::usage;
+    }
     for (const std::string& warning : config::warnings(config)) log::warn(warning);
 
     // A write beyond the file size limit is to be an error of that write, not the end of us.
