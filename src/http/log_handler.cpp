@@ -104,8 +104,8 @@ void change_level(
         admin,
         {.what = "log.level",
          .subject = "log",
-         .before = fmt::format("\"{}\"", name(before)),
-         .after = fmt::format("\"{}\"", name(after))}
+         .before = fmt::format(R"({{"level":"{}"}})", name(before)),
+         .after = fmt::format(R"({{"level":"{}"}})", name(after))}
     );
 }
 

@@ -29,10 +29,14 @@ constexpr std::string_view schemas_text = R"json({
       {"type": "integer", "format": "int64"}
     ]
   },
+  "Buyer": {
+    "description": "Required, unless auth.mode = jwt: then it is the token's, and may be left out.",
+    "allOf": [{"$ref": "#/components/schemas/Id"}]
+  },
   "OrderRequest": {
-    "type": "object", "additionalProperties": false, "required": ["userId", "itemId", "quantity"],
+    "type": "object", "additionalProperties": false, "required": ["itemId", "quantity"],
     "properties": {
-      "userId": {"$ref": "#/components/schemas/Id"},
+      "userId": {"$ref": "#/components/schemas/Buyer"},
       "itemId": {"$ref": "#/components/schemas/Id"},
       "quantity": {"type": "integer", "minimum": 1, "description": "1000 at most by default."}
     }
@@ -43,10 +47,9 @@ constexpr std::string_view schemas_text = R"json({
       "orders": {
         "type": "array", "minItems": 1, "maxItems": 1000,
         "items": {
-          "type": "object", "additionalProperties": false, "required": ["userId", "itemId",
-            "quantity"],
+          "type": "object", "additionalProperties": false, "required": ["itemId", "quantity"],
           "properties": {
-            "userId": {"$ref": "#/components/schemas/Id"},
+            "userId": {"$ref": "#/components/schemas/Buyer"},
             "itemId": {"$ref": "#/components/schemas/Id"},
             "quantity": {"type": "integer", "minimum": 1,
               "description": "1000 at most by default."},
@@ -212,7 +215,11 @@ constexpr std::string_view schemas_text = R"json({
         "description": "Null unless retrying."},
       "lastError": {"type": "string"},
       "traceId": {"type": ["string", "null"]},
-      "payload": {"$ref": "#/components/schemas/Order"}
+      "payload": {
+        "description": "The order; of stock events the item's `remaining` and `total` besides.",
+        "type": "object",
+        "properties": {"remaining": {"type": "integer"}, "total": {"type": "integer"}}
+      }
     }
   },
   "Cause": {"enum": ["unavailable", "overloaded", "conflict", "invalid", "duplicate", "rejected"]},
@@ -330,6 +337,9 @@ constexpr std::string_view schemas_text = R"json({
     "type": "object", "required": ["status"],
     "properties": {
       "status": {"enum": ["UP", "DOWN", "OUT_OF_SERVICE", "UNKNOWN"]},
+      "stage": {"enum": ["starting", "serving", "draining"], "description": "/readyz, /startupz."},
+      "stuck": {"type": "array", "items": {"type": "string"},
+        "description": "/livez: the threads that do not move."},
       "components": {"type": "object", "description": "For operators; each as this schema.",
         "additionalProperties": {"$ref": "#/components/schemas/Health"}},
       "details": {"type": "object", "description": "For operators; `reason` says why."},
@@ -346,8 +356,23 @@ constexpr std::string_view schemas_text = R"json({
     }
   },
   "Stats": {
-    "type": "object", "required": ["outbox", "dlq", "troubles"],
+    "type": "object",
+    "required": ["initial", "restocked", "remaining", "sold", "compensating", "orders",
+      "ordersPerSecond1s", "ordersPerSecond10s", "latencyP50Ms", "latencyP99Ms", "outcomes",
+      "breakers", "outbox", "dlq", "troubles", "items"],
     "properties": {
+      "initial": {"type": "integer", "minimum": 0},
+      "restocked": {"type": "integer"},
+      "remaining": {"type": "integer", "minimum": 0},
+      "sold": {"type": "integer", "minimum": 0},
+      "compensating": {"type": "integer", "minimum": 0},
+      "orders": {"type": "integer", "minimum": 0},
+      "ordersPerSecond1s": {"type": "number", "minimum": 0},
+      "ordersPerSecond10s": {"type": "number", "minimum": 0},
+      "latencyP50Ms": {"type": ["number", "null"], "description": "Null: no order lately."},
+      "latencyP99Ms": {"type": ["number", "null"]},
+      "outcomes": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+      "breakers": {"type": "array", "items": {"$ref": "#/components/schemas/Breaker"}},
       "outbox": {
         "description": "Decided and not delivered yet: the sum, and each line.",
         "allOf": [{"$ref": "#/components/schemas/Waiting"}, {
@@ -368,15 +393,31 @@ constexpr std::string_view schemas_text = R"json({
         }
       },
       "troubles": {"type": "array", "items": {"type": "string"},
-        "description": "What stands still until somebody mends it: what, where, what to do."}
+        "description": "What stands still until somebody mends it: what, where, what to do."},
+      "items": {
+        "type": "array",
+        "items": {
+          "type": "object",
+          "required": ["itemId", "initial", "restocked", "remaining", "sold", "compensating",
+            "orders"],
+          "properties": {
+            "itemId": {"$ref": "#/components/schemas/Id"},
+            "initial": {"type": "integer", "minimum": 0},
+            "restocked": {"type": "integer"},
+            "remaining": {"type": "integer", "minimum": 0},
+            "sold": {"type": "integer", "minimum": 0},
+            "compensating": {"type": "integer", "minimum": 0},
+            "orders": {"type": "integer", "minimum": 0}
+          }
+        }
+      }
     }
   }
 })json";
 
 /// components/parameters.
 constexpr std::string_view parameters_text = R"json({
-  "userId": {"name": "userId", "in": "query", "required": true,
-    "schema": {"$ref": "#/components/schemas/Id"}},
+  "userId": {"name": "userId", "in": "query", "schema": {"$ref": "#/components/schemas/Buyer"}},
   "itemId": {"name": "itemId", "in": "query", "schema": {"$ref": "#/components/schemas/Id"}},
   "status": {"name": "status", "in": "query", "schema": {"enum": ["processing", "confirmed",
     "failed"]}},
@@ -467,6 +508,10 @@ json::object describe(const RouteDoc& route) {
     json::object operation{{"summary", view(route.summary)}};
     if (route.admin) {
         operation["security"] = json::array{json::object{{"adminToken", json::array{}}}};
+    } else if (route.buyer) {
+        // An empty one says that it may be left out: auth.mode = none.
+        operation["security"] =
+            json::array{json::object{}, json::object{{"buyerToken", json::array{}}}};
     }
     json::array parameters;
     add_path_parameters(route.path, parameters);
@@ -521,7 +566,9 @@ std::string openapi(std::span<const RouteDoc> routes, std::string_view service_v
            {{"Problem",
              {{"description", "What went wrong, and what to do next."},
               {"content", content_of(problem_content_type, "Problem")}}}}},
-          {"securitySchemes", {{"adminToken", {{"type", "http"}, {"scheme", "bearer"}}}}}}},
+          {"securitySchemes",
+           {{"adminToken", {{"type", "http"}, {"scheme", "bearer"}}},
+            {"buyerToken", {{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"}}}}}}},
     };
     return json::serialize(document);
 }

@@ -20,14 +20,15 @@ struct RouteDoc {
     std::string_view method;   ///< "GET"
     std::string_view path;     ///< "/api/v1/orders/{orderId}": names in braces are parameters
     std::string_view summary;  ///< one sentence
-    bool admin = false;        ///< needs the bearer token
+    bool admin = false;        ///< needs an admin's bearer token
+    bool buyer = false;        ///< needs a buyer's bearer token where auth.mode = jwt
     std::string_view request_schema;           ///< a name of components/schemas; empty: no body
     std::vector<std::string_view> parameters;  ///< names of components/parameters: "limit", ...
     std::vector<AnswerDoc> answers;
 };
 
-/// The document as JSON. Schemas: OrderRequest, Order, OrderPage, BatchRequest, BatchAnswer, Count,
-/// Stock, StockChange, Conservation, AuditPage, Breaker, Breakers, Alert, Alerts, LogLevel,
+/// The document as JSON. Schemas: Buyer, OrderRequest, Order, OrderPage, BatchRequest, BatchAnswer,
+/// Count, Stock, StockChange, Conservation, AuditPage, Breaker, Breakers, Alert, Alerts, LogLevel,
 /// LogLevelChange, Health, Stats, Problem, DeadLetter, DeadLetterPage, Discard, Redrive,
 /// RedriveTask, RedriveTasks, Cause. Parameters: userId, itemId, status, limit, cursor,
 /// idempotencyKey, deadLetterStatus, cause, consumer; names in braces of a path are added by

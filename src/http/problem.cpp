@@ -162,7 +162,7 @@ ProblemRow row_of(ProblemCode code) {
                 409,
                 "The dead letter cannot be changed now",
                 "It is being tried at this moment, or is resolved or discarded already. Look at "
-                "its `status`; while it is `retrying`, ask again in a minute."};
+                "its `status`; while it is `retrying`, ask again in half a minute."};
         case ProblemCode::redrive_running:
             return {
                 "redrive_running",
@@ -192,8 +192,9 @@ ProblemRow row_of(ProblemCode code) {
                 "unauthorized",
                 401,
                 "No valid credential",
-                "Send Authorization: Bearer with the token; the admin token is in the file "
-                "`admin.token_file` names."};
+                "Send Authorization: Bearer with the token; the admin token is in admin.token of "
+                "the "
+                "data directory, or in the file that `admin.token_file` names."};
         case ProblemCode::forbidden:
             return {
                 "forbidden",

@@ -19,6 +19,7 @@ std::vector<RouteDoc> some_routes() {
         {.method = "POST",
          .path = "/api/v1/orders",
          .summary = "Places an order",
+         .buyer = true,
          .request_schema = "OrderRequest",
          .parameters = {"idempotencyKey"},
          .answers = {{202, "Order", "Accepted"}, {409, "Problem", "Sold out"}}},
@@ -105,13 +106,24 @@ TEST(OpenApi, HasEveryRoute) {
     );
 }
 
+TEST(OpenApi, ABuyersTokenMayBeNeededAndMayBeLeftOut) {
+    const auto read = document();
+    const auto& security = read.at_pointer("/paths/~1api~1v1~1orders/post/security").as_array();
+    ASSERT_EQ(security.size(), 2U);
+    EXPECT_TRUE(security[0].as_object().empty());
+    EXPECT_TRUE(security[1].as_object().contains("buyerToken"));
+    EXPECT_EQ(
+        read.at_pointer("/components/securitySchemes/buyerToken/bearerFormat").as_string(), "JWT"
+    );
+}
+
 TEST(OpenApi, OnlyAdminRoutesAskForTheToken) {
     const auto read = document();
     const auto& paths = read.at("paths").as_object();
     const auto& security = paths.at("/api/v1/admin/stock").at("post").at("security").as_array();
     ASSERT_EQ(security.size(), 1U);
     EXPECT_TRUE(security[0].as_object().contains("adminToken"));
-    EXPECT_FALSE(paths.at("/api/v1/orders").at("post").as_object().contains("security"));
+    EXPECT_FALSE(paths.at("/livez").at("get").as_object().contains("security"));
 }
 
 TEST(OpenApi, NamesInBracesArePathParameters) {
