@@ -3,7 +3,7 @@ import threading
 import time
 
 from distributed_test import Distributed
-from harness import Connection, EndToEnd, request_bytes, wait_until
+from harness import FULL, Connection, EndToEnd, request_bytes, wait_until
 
 SLOWLY = "1/h burst 50"  # nothing comes back while a test runs
 READ = "/api/v1/orders/count"
@@ -174,7 +174,9 @@ class Limits(EndToEnd):
 
 class Nodes(Distributed):
     def test_three_nodes_hold_one_limit(self):
-        rate, burst, lasting_s = 50, 50, 6.0
+        """In full for a minute, as long as the promise of 5 % is for."""
+        rate, burst = 50, 50
+        lasting_s, more, less = (60.0, 1.05, 0.95) if FULL else (6.0, 1.1, 0.8)
         self.start_nodes(3, {
             "rate_limit.enabled": "true", "rate_limit.user": "off",
             "rate_limit.ip": f"{rate}/s burst {burst}",
@@ -198,9 +200,9 @@ class Nodes(Distributed):
             thread.join()
         passed = time.monotonic() - started
         limit = burst + rate * passed
-        self.notes = [f"allowed {allowed}, sum {sum(allowed)}, limit {limit:.0f}"]
-        self.assertLessEqual(sum(allowed), 1.1 * limit)
-        self.assertGreaterEqual(sum(allowed), 0.8 * limit)
+        self.note(f"allowed {allowed}, sum {sum(allowed)}, limit {limit:.0f}")
+        self.assertLessEqual(sum(allowed), more * limit)
+        self.assertGreaterEqual(sum(allowed), less * limit)
 
     def test_without_redis_each_node_holds_the_limit_alone(self):
         self.start_nodes(2, {

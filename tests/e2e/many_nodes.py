@@ -1,6 +1,7 @@
 # tests/e2e/many_nodes.py - what every suite of the distributed mode stands on
 import os
 import time
+from collections import Counter
 
 import auditor
 from fault_proxy import FaultProxy
@@ -82,9 +83,25 @@ class Distributed(EndToEnd):
 
     def selling_again(self, load, since, orders=20):
         """Seconds from `since` (of a monotonic clock) until some more are accepted."""
-        target = load.accepted + orders
-        wait_until(lambda: load.accepted >= target or not load.running, "selling goes on", AGAIN_S)
+        target, heard = load.accepted + orders, len(load.answers)
+        try:
+            wait_until(
+                lambda: load.accepted >= target or not load.running, "selling goes on", AGAIN_S
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.standstill(load.answers[heard:])}") from None
         return time.monotonic() - since
+
+    def standstill(self, answers):
+        """What buyers and operators are told while nothing is sold."""
+        told = Counter((answer.status, answer.code) for answer in answers)
+        lines = [f"told meanwhile: {told}, last: {answers[-3:]}"]
+        for node in self.nodes:
+            client = node.client()
+            for path in ("/actuator/health", "/api/v1/stats"):
+                lines.append(f"{path}: {client.get(path).body}")
+            client.close()
+        return "\n".join(lines)
 
     def sell_out(self, load, item):
         """Lets the load go on until somebody hears that nothing is left."""
