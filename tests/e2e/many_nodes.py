@@ -98,8 +98,8 @@ class Distributed(EndToEnd):
         lines = [f"told meanwhile: {told}, last: {answers[-3:]}"]
         for node in self.nodes:
             client = node.client()
-            for path in ("/actuator/health", "/api/v1/stats"):
-                lines.append(f"{path}: {client.get(path).body}")
+            for path in ("/actuator/health", "/api/v1/admin/stats"):
+                lines.append(f"{path}: {client.admin('GET', path).body}")
             client.close()
         return "\n".join(lines)
 

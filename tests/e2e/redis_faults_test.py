@@ -151,7 +151,7 @@ class Failover(Distributed):
             "redis.url": f"redis+sentinel://127.0.0.1:{self.sentinel_port}/shop/0",
             **Memory.SAFE,
         })
-        self.sells("drop", 1_000_000, perUserLimit=2)
+        self.sells("drop", 100_000_000, perUserLimit=2)  # more than ten minutes can sell
         load = self.start_load(
             mixed_wishes(self.random, "drop", user_limit=2), clients=32, busy_pause_s=BUSY_PAUSE_S
         )
