@@ -12,7 +12,4 @@ void append_json_string(std::string& out, std::string_view text);
 
 [[nodiscard]] std::string json_string(std::string_view text);
 
-/// Overlong forms, surrogates and everything above U+10FFFF are none.
-[[nodiscard]] bool is_utf8(std::string_view text);
-
 }  // namespace firstcome::base

@@ -1,6 +1,6 @@
 // src/config/values.cpp - how each kind of value is read and written
 #include "base/ip_network.hpp"
-#include "base/json_string.hpp"
+#include "base/utf8.hpp"
 #include "config/fields.hpp"
 #include "config/health_check.hpp"
 

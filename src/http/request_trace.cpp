@@ -72,31 +72,18 @@ void add_request(const Request& request, bool https, Span& span) {
 RequestTrace::RequestTrace(
     Options options, const telemetry::Sampler& sampler, ports::SpanRecorder& recorder
 )
-    : options_(std::move(options)), sampler_(sampler), recorder_(recorder) {}
+    : options_(std::move(options)),
+      sampler_(sampler),
+      recorder_(recorder),
+      unsampled_(options_.unsampled_per_second_max) {}
 
 void RequestTrace::end(const Exchange& exchange, unsigned status, base::MonotonicTime now) {
     const Request& request = exchange.request;
     if (request.span == 0) {
         if (status < 500 && now - request.arrived < options_.slow) return;
-        if (!may_keep_unsampled(now)) return recorder_.drop();
+        if (!unsampled_.take(now)) return recorder_.drop();
     }
     record(exchange, status, now);
-}
-
-bool RequestTrace::may_keep_unsampled(base::MonotonicTime now) {
-    constexpr unsigned count_bits = 16;
-    const auto since = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
-    const auto second = static_cast<std::uint64_t>(since.count());
-    std::uint64_t seen = unsampled_in_second_.load(std::memory_order_relaxed);
-    while (true) {
-        const bool same = seen >> count_bits == second;
-        const std::uint64_t count = same ? seen & ((1U << count_bits) - 1) : 0;
-        if (count >= options_.unsampled_per_second_max) return false;
-        const std::uint64_t next = (second << count_bits) | (count + 1);
-        if (unsampled_in_second_.compare_exchange_weak(seen, next, std::memory_order_relaxed)) {
-            return true;
-        }
-    }
 }
 
 void RequestTrace::record(const Exchange& exchange, unsigned status, base::MonotonicTime now) {

@@ -7,8 +7,8 @@
 #include "ports/spans.hpp"
 #include "telemetry/current_trace.hpp"
 #include "telemetry/sampler.hpp"
+#include "telemetry/unsampled_budget.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -26,9 +26,7 @@ class RequestTrace {
 public:
     struct Options {
         std::chrono::nanoseconds slow{std::chrono::seconds{1}};
-        /// Requests a second whose spans are made only since they failed or were slow: when all
-        /// fail, that must not be one more load.
-        std::uint32_t unsampled_per_second_max = 50;
+        std::uint32_t unsampled_per_second_max = telemetry::UnsampledBudget::per_second_default;
         std::string database;   ///< what decides an order, as `db.system.name` names it
         std::string operation;  ///< and how: `db.operation.name`
         bool https = false;     ///< of all listeners whose requests are followed
@@ -48,14 +46,13 @@ public:
     void end(const Exchange& exchange, unsigned status, base::MonotonicTime now);
 
 private:
-    [[nodiscard]] bool may_keep_unsampled(base::MonotonicTime now);
     void record(const Exchange& exchange, unsigned status, base::MonotonicTime now);
     void record_order(const Exchange& exchange, std::uint64_t request_span);
 
     const Options options_;
     const telemetry::Sampler sampler_;
-    ports::SpanRecorder& recorder_;                      // outlives
-    std::atomic<std::uint64_t> unsampled_in_second_{0};  // the second, and 16 bits of count
+    ports::SpanRecorder& recorder_;  // outlives
+    telemetry::UnsampledBudget unsampled_;
 };
 
 /// The trace of the order a request asks for, as its events carry it: where spans are made they

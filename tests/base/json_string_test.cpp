@@ -1,6 +1,8 @@
 // tests/base/json_string_test.cpp - escaping: whatever goes in, a JSON string comes out
 #include "base/json_string.hpp"
 
+#include "base/utf8.hpp"
+
 #include <gtest/gtest.h>
 
 #include <string>

@@ -87,18 +87,10 @@ void Sink::record_unsampled(
     const ports::DeliveryFailure& failure,
     std::size_t together
 ) {
-    if (!may_keep_unsampled(began)) return recorder_->drop();
+    if (!unsampled_.take(began)) return recorder_->drop();
     domain::TraceContext attempt = event.trace;
     attempt.span = recorder_->new_id();
     record(event, attempt, began, &failure, together);
-}
-
-bool Sink::may_keep_unsampled(base::MonotonicTime now) {
-    if (now - second_began_ >= std::chrono::seconds{1}) {
-        second_began_ = now;
-        unsampled_in_second_ = 0;
-    }
-    return unsampled_in_second_++ < unsampled_per_second_max;
 }
 
 // With the first attempt, also one that failed: what hangs below it would else hang in the air as

@@ -4,6 +4,7 @@
 #include "base/time.hpp"
 #include "ports/event_sink.hpp"
 #include "ports/spans.hpp"
+#include "telemetry/unsampled_budget.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -42,13 +43,8 @@ public:
 
     [[nodiscard]] ports::Delivery deliver(std::span<const domain::Event> events) override;
 
-    /// Events of no sampled trace whose failed attempts have spans: when all fail, that must not be
-    /// one more load.
-    static constexpr std::uint32_t unsampled_per_second_max = 50;
-
 private:
     [[nodiscard]] ports::Delivery deliver_together(std::span<const domain::Event> events);
-    [[nodiscard]] bool may_keep_unsampled(base::MonotonicTime now);
     void record_unsampled(
         const domain::Event& event,
         base::MonotonicTime began,
@@ -70,8 +66,7 @@ private:
     const base::Clock& clock_;       // outlives
     /// Ids of the spans `outbox` of events that were tried and not delivered.
     std::unordered_set<std::uint64_t> waits_recorded_;
-    base::MonotonicTime second_began_{};
-    std::uint32_t unsampled_in_second_ = 0;
+    telemetry::UnsampledBudget unsampled_;
 };
 
 }  // namespace firstcome::tracing

@@ -118,7 +118,7 @@ TEST_F(TracingSink, KeepsAFailedAttemptOfATraceThatIsNotSampled) {
 }
 
 TEST_F(TracingSink, FailuresOfTracesThatAreNotSampledAreNoLoadOfTheirOwn) {
-    const auto kept = std::size_t{tracing::Sink::unsampled_per_second_max};
+    const auto kept = std::size_t{telemetry::UnsampledBudget::per_second_default};
     std::vector<domain::Event> events;
     for (std::size_t at = 0; at < kept + 20; ++at) events.push_back(event(false));
     inner_.refuses = true;
