@@ -18,8 +18,8 @@ struct RecordOptions {
     /// A leader that says nothing for so long has lost the lead. Longer than all it does between
     /// two calls of `lead`; one whose machine or network died loses it within seconds anyway.
     std::chrono::milliseconds lead_timeout{20'000};
-    /// Read by one call where all must be read. Far below `call_timeout` on a starved server too:
-    /// a rebuild whose call takes too long begins anew.
+    /// Rows read by one call where all must be read. Far below `call_timeout` on a starved server
+    /// too: a rebuild whose call takes too long begins anew.
     std::int64_t orders_a_piece = 20'000;
     bool events = false;  ///< failed orders write `order.failed` into the outbox table
 };
@@ -78,6 +78,7 @@ private:
     [[nodiscard]] Result<std::variant<ports::Changed, Rejected>> change_locked(
         unsigned shard, const domain::StockChange& change, const Live& live, const Lower& lower
     );
+    [[nodiscard]] Result<domain::OrderId> piece_end(std::string_view sql, domain::OrderId from);
     [[nodiscard]] Result<std::vector<ports::RecordedKey>> read_keys(
         std::string_view sql, std::initializer_list<Param> params
     );

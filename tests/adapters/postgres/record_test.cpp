@@ -23,7 +23,48 @@ bool led_in_time(postgres::Record& record) {
     return false;
 }
 
+using Keys = std::vector<std::vector<domain::KeyHash>>;  // each piece as it came
+
+Keys keys_of(
+    ports::SystemOfRecord& record,
+    domain::WallTime since,
+    const std::function<void()>& after_a_piece = [] {}
+) {
+    Keys pieces;
+    const auto read = record.keys(0, since, [&](std::span<const ports::RecordedKey> piece) {
+        pieces.emplace_back();
+        for (const ports::RecordedKey& each : piece) pieces.back().push_back(each.key);
+        after_a_piece();
+    });
+    EXPECT_TRUE(read.has_value());
+    return pieces;
+}
+
 }  // namespace
+
+TEST(KeysOfAShard, AreReadInPiecesHoweverFewOfTheOrdersThereAreItsOwn) {
+    PostgresWorld world;
+    ASSERT_TRUE(world.record().advance_epoch(0, ports::Epoch{}, "a").has_value());
+    EventMaker ours;
+    EventMaker theirs{1, 2};
+    const auto since = world.clock().wall();
+    std::vector<domain::Event> all;
+    for (const char whose : {'o', 't', 't', 't', 't', 't', 't', 'o', 'o', 't', 'o'}) {
+        world.clock().pass(1ms);
+        const auto at = world.clock().wall();
+        const std::string key = std::to_string(all.size());
+        all.push_back(
+            whose == 'o' ? ours.accepted({.key = key}, at)
+                         : theirs.accepted({.item = "hat", .key = key}, at)
+        );
+    }
+    const Keys expected{{*all[0].key}, {*all[7].key}, {*all[8].key}, {*all[10].key}};
+    ASSERT_EQ(world.sink().deliver(all).delivered, all.size());
+    EXPECT_EQ(keys_of(world.record(), since), expected) << "two rows a piece, empty ones between";
+    world.connection().script("TRUNCATE orders").value();
+    for (const domain::Event& each : all) world.park(each);
+    EXPECT_EQ(keys_of(world.record(), since), expected) << "parked ones likewise";
+}
 
 TEST(LeadOfAShard, GoesToTheNextWhenItsNodeDies) {
     PostgresWorld world;
