@@ -107,7 +107,8 @@ public:
     using Bought = std::map<domain::ItemId, std::map<domain::UserId, domain::Units>>;
     [[nodiscard]] virtual Result<Bought> bought(std::span<const domain::ItemId> items) = 0;
 
-    /// Keys of the shard's orders accepted at or after `since`, in pieces; `take` gets each piece.
+    /// Keys of the shard's orders accepted at or after `since`, in pieces; `take` gets each piece,
+    /// in no order. An order that is stored meanwhile after all may come twice.
     [[nodiscard]] virtual Result<void> keys(
         unsigned shard,
         domain::WallTime since,

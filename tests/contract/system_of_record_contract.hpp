@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -296,19 +297,19 @@ TYPED_TEST_P(SystemOfRecordContract, GivesTheKeysThatStillLiveWithTheirOrders) {
     const auto made = this->store({{.key = "k1"}, {.user = "bob"}, {.user = "bob", .key = "k2"}});
     const domain::Event parked = this->buy({.user = "eve", .key = "k3"});
     this->world.park(parked);
-    std::vector<ports::RecordedKey> all;
+    std::map<domain::KeyHash, domain::Order> all;
     const auto take = [&](std::span<const ports::RecordedKey> piece) {
-        all.insert(all.end(), piece.begin(), piece.end());
+        for (const ports::RecordedKey& each : piece) all.emplace(each.key, each.order);
     };
     ASSERT_TRUE(this->world.record().keys(0, since, take).has_value());
     ASSERT_EQ(all.size(), 3U);
-    EXPECT_EQ(all[0].key, *made[0].key);
-    EXPECT_EQ(all[0].order.id, made[0].id);
-    EXPECT_EQ(all[0].order.sequence, made[0].order.sequence);
-    EXPECT_EQ(all[0].order.accepted_at, made[0].order.accepted_at);
-    EXPECT_EQ(all[0].order.durability, domain::Durability::redis);
-    EXPECT_EQ(all[1].key, *made[2].key);
-    EXPECT_EQ(all[2].key, *parked.key);
+    const domain::Order& first = all.at(*made[0].key);
+    EXPECT_EQ(first.id, made[0].id);
+    EXPECT_EQ(first.sequence, made[0].order.sequence);
+    EXPECT_EQ(first.accepted_at, made[0].order.accepted_at);
+    EXPECT_EQ(first.durability, domain::Durability::redis);
+    EXPECT_EQ(all.at(*made[2].key).id, made[2].id);
+    EXPECT_EQ(all.at(*parked.key).id, parked.id);
     all.clear();
     ASSERT_TRUE(this->world.record().keys(1, since, take).has_value());
     EXPECT_TRUE(all.empty());

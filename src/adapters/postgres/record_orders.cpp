@@ -54,15 +54,17 @@ constexpr std::string_view select_parked_keys =
     "AND key IS NOT NULL AND accepted_at >= $4 AND status IN ('retrying', 'dead', 'discarded') "
     "ORDER BY event_id";
 
-/// Where keys are: stored orders, and parked ones.
+/// Where keys are.
 struct KeyTable {
     std::string_view piece_end;
     std::string_view keys;
 };
 
+// Parked ones first: an order goes from there to the stored ones and never back, so one that goes
+// between the two reads is met twice rather than missed.
 constexpr std::array key_tables{
-    KeyTable{select_piece_end, select_keys},
     KeyTable{select_parked_piece_end, select_parked_keys},
+    KeyTable{select_piece_end, select_keys},
 };
 
 /// The lowest id an order made at `time` or later may have.

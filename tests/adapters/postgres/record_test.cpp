@@ -66,6 +66,24 @@ TEST(KeysOfAShard, AreReadInPiecesHoweverFewOfTheOrdersThereAreItsOwn) {
     EXPECT_EQ(keys_of(world.record(), since), expected) << "parked ones likewise";
 }
 
+TEST(KeysOfAShard, NoneIsMissedWhoseParkedOrderIsStoredWhileTheyAreRead) {
+    PostgresWorld world;
+    ASSERT_TRUE(world.record().advance_epoch(0, ports::Epoch{}, "a").has_value());
+    EventMaker events;
+    const auto now = world.clock().wall();
+    const std::vector stored{events.accepted({.key = "stored"}, now)};
+    const std::vector parked{events.accepted({.key = "parked"}, now)};
+    ASSERT_EQ(world.sink().deliver(stored).delivered, 1U);
+    world.park(parked.front());
+    std::set<domain::KeyHash> all;
+    const auto store = [&] { EXPECT_EQ(world.sink().deliver(parked).delivered, 1U); };
+    for (const auto& piece : keys_of(world.record(), now, store)) {
+        all.insert(piece.begin(), piece.end());
+    }
+    EXPECT_EQ(world.psql("SELECT status FROM failed_order_events"), "resolved");
+    EXPECT_EQ(all, (std::set{*stored.front().key, *parked.front().key}));
+}
+
 TEST(LeadOfAShard, GoesToTheNextWhenItsNodeDies) {
     PostgresWorld world;
     const base::SystemClock clock;
