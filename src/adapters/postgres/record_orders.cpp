@@ -11,9 +11,8 @@ using ports::RecordError;
 
 namespace {
 
-// How far clocks of nodes and of Redis may be apart where a time is looked for by order id.
-constexpr std::chrono::hours clocks_apart{1};
-// The same where missing one would break a promise: a day and an hour.
+// How far clocks of nodes and of Redis may be apart where a time is looked for by order id: ids
+// carry the node's, and missing an order would break a promise. A day and an hour.
 constexpr std::chrono::hours clocks_apart_max{25};
 
 constexpr std::size_t ids_a_call = 10'000;
@@ -154,7 +153,7 @@ Record::Result<void> Record::keys(
     const std::function<void(std::span<const ports::RecordedKey>)>& take
 ) {
     for (const KeyTable& table : key_tables) {
-        domain::OrderId from = first_id_at(since - clocks_apart);
+        domain::OrderId from = first_id_at(since - clocks_apart_max);
         while (from != id_max) {
             const auto to = piece_end(table.piece_end, from);
             if (!to) return std::unexpected(to.error());

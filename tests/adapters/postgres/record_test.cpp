@@ -84,6 +84,21 @@ TEST(KeysOfAShard, NoneIsMissedWhoseParkedOrderIsStoredWhileTheyAreRead) {
     EXPECT_EQ(all, (std::set{*stored.front().key, *parked.front().key}));
 }
 
+TEST(KeysOfAShard, AreFoundThoughTheClockOfTheirNodeIsADayBehind) {
+    PostgresWorld world;
+    ASSERT_TRUE(world.record().advance_epoch(0, ports::Epoch{}, "a").has_value());
+    EventMaker events;
+    const auto now = world.clock().wall();
+    std::vector<domain::Event> all;
+    for (const std::string_view key : {"stored", "parked"}) {
+        all.push_back(events.accepted({.key = key}, now - 24h));
+        all.back().order.accepted_at = now;
+    }
+    ASSERT_EQ(world.sink().deliver({all.data(), 1}).delivered, 1U);
+    world.park(all[1]);
+    EXPECT_EQ(keys_of(world.record(), now), (Keys{{*all[1].key}, {*all[0].key}}));
+}
+
 TEST(LeadOfAShard, GoesToTheNextWhenItsNodeDies) {
     PostgresWorld world;
     const base::SystemClock clock;
