@@ -135,8 +135,10 @@ public:
     [[nodiscard]] virtual Result<std::optional<Failed>> fail(
         domain::OrderId order, std::string_view reason
     ) = 0;
-    /// The units of a failed order are back in the sale.
-    [[nodiscard]] virtual Result<void> given_back(domain::OrderId order) = 0;
+    /// The units of a failed order are back in the sale, as it was in `epoch`.
+    ///
+    /// Errors   not_ours: a rebuild since then may have read them as taken; nothing was written
+    [[nodiscard]] virtual Result<void> given_back(domain::OrderId order, const Epoch& epoch) = 0;
     /// Failed orders of the shard whose units are not known to be back yet.
     [[nodiscard]] virtual Result<std::vector<domain::Order>> not_given_back(
         unsigned shard, std::size_t max

@@ -268,7 +268,8 @@ TYPED_TEST_P(SystemOfRecordContract, AParkedOrderKeepsItsUnitsAndItsPlaceUntilIt
     EXPECT_EQ(failed->order.quantity, 4);
     EXPECT_EQ(this->world.sink().deliver(std::vector{parked}).delivered, 1U);
     EXPECT_EQ(this->recorded().figures.sold, 1) << "never delivered and given back";
-    EXPECT_TRUE(this->world.record().given_back(parked.id).has_value());
+    const ports::Epoch epoch = this->world.record().epoch(0).value();
+    EXPECT_TRUE(this->world.record().given_back(parked.id, epoch).has_value());
     EXPECT_EQ(this->recorded().figures.remaining, 9);
     EXPECT_EQ(this->recorded().figures.orders, 2U);
 }
@@ -332,14 +333,35 @@ TYPED_TEST_P(SystemOfRecordContract, AnOrderFailsOnceAndItsUnitsComeBackOnce) {
     ASSERT_EQ(record.not_given_back(0, 10).value().size(), 1U);
     EXPECT_EQ(record.not_given_back(0, 10).value()[0].id, made[1].id);
     EXPECT_TRUE(record.not_given_back(1, 10).value().empty());
+    const ports::Epoch epoch = record.epoch(0).value();
     for (int repeat = 0; repeat < 2; ++repeat) {
-        ASSERT_TRUE(record.given_back(made[1].id).has_value());
+        ASSERT_TRUE(record.given_back(made[1].id, epoch).has_value());
         EXPECT_EQ(this->recorded().figures.remaining, 8);
     }
     EXPECT_TRUE(record.fail(made[1].id, "refused").value()->given_back);
     EXPECT_TRUE(record.not_given_back(0, 10).value().empty());
-    ASSERT_TRUE(record.given_back(made[0].id).has_value());
+    ASSERT_TRUE(record.given_back(made[0].id, epoch).has_value());
     EXPECT_EQ(this->recorded().figures.sold, 2) << "only a failed order is given back";
+}
+
+TYPED_TEST_P(SystemOfRecordContract, UnitsGivenBackInASaleThatIsNoMoreStayTaken) {
+    this->set("shoe", 10);
+    auto& record = this->world.record();
+    const auto made = this->store({{.quantity = 2}});
+    const domain::Event parked = this->buy({.user = "bob", .quantity = 4});
+    this->world.park(parked);
+    const ports::Epoch before = record.epoch(0).value();
+    const ports::Epoch now = this->world.other().advance_epoch(0, before, "run-2").value();
+    for (const domain::OrderId order : {made[0].id, parked.id}) {
+        ASSERT_TRUE(record.fail(order, "refused").value().has_value());
+        const auto refused = record.given_back(order, before);
+        ASSERT_FALSE(refused.has_value());
+        EXPECT_EQ(refused.error(), ports::RecordError::not_ours);
+        ASSERT_EQ(record.not_given_back(0, 10).value().size(), 1U) << "still to be given back";
+        ASSERT_TRUE(record.given_back(order, now).has_value());
+        EXPECT_TRUE(record.not_given_back(0, 10).value().empty());
+    }
+    EXPECT_EQ(this->recorded().figures.remaining, 10);
 }
 
 REGISTER_TYPED_TEST_SUITE_P(
@@ -358,7 +380,8 @@ REGISTER_TYPED_TEST_SUITE_P(
     AParkedOrderKeepsItsUnitsAndItsPlaceUntilItIsGivenUp,
     CountsWhatEachUserHolds,
     GivesTheKeysThatStillLiveWithTheirOrders,
-    AnOrderFailsOnceAndItsUnitsComeBackOnce
+    AnOrderFailsOnceAndItsUnitsComeBackOnce,
+    UnitsGivenBackInASaleThatIsNoMoreStayTaken
 );
 
 }  // namespace firstcome::test

@@ -60,7 +60,8 @@ public:
     [[nodiscard]] Result<std::optional<ports::Failed>> fail(
         domain::OrderId order, std::string_view reason
     ) override;
-    [[nodiscard]] Result<void> given_back(domain::OrderId order) override;
+    [[nodiscard]] Result<void> given_back(domain::OrderId order, const ports::Epoch& epoch)
+        override;
     [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(unsigned shard, std::size_t max)
         override;
     [[nodiscard]] Result<void> note_repair(const domain::ItemId& item, std::string_view what)

@@ -111,8 +111,8 @@ std::expected<std::size_t, LedgerError> Conservation::finish_releases() {
                 continue;
             }
             // Rebuilt since we looked last: the record is asked anew, in the life there is now.
-            if (back.error() != LedgerError::rebuilding || again) {
-                return std::unexpected(back.error());
+            if (back.error().error != LedgerError::rebuilding || again) {
+                return std::unexpected(back.error().error);
             }
             stale = true;
             break;

@@ -5,6 +5,7 @@
 #include "tests/adapters/postgres/world.hpp"
 #include "tests/contract/system_of_record_contract.hpp"
 
+#include <atomic>
 #include <poll.h>
 #include <thread>
 
@@ -208,6 +209,41 @@ TEST(StockChange, KeepsARebuildWaitingThatWouldReadTheTotalAsItWas) {
     ASSERT_TRUE(changing.commit().has_value());
     rebuild.join();
     EXPECT_EQ(read, 4);
+}
+
+TEST(UnitsGivenBack, KeepARebuildWaitingThatWouldReadThemAsTaken) {
+    PostgresWorld world;
+    EventMaker events;
+    const ports::Epoch epoch = world.record().advance_epoch(0, ports::Epoch{}, "a").value();
+    const std::vector one{events.accepted({.quantity = 4}, world.clock().wall())};
+    ASSERT_EQ(world.sink().deliver(one).delivered, 1U);
+    ASSERT_TRUE(world.record().fail(one[0].id, "test").value().has_value());
+    const auto wait_until_waiting = [&](int count, const std::atomic<bool>& over) {
+        const std::string sql = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        while (!over && world.psql(sql) != std::to_string(count)) std::this_thread::yield();
+    };
+    // Stops the note halfway: between the epoch's row and its commit.
+    postgres::Connection in_the_way{connection_to(world.url())};
+    ASSERT_TRUE(in_the_way.begin().has_value());
+    ASSERT_TRUE(in_the_way.write("SELECT FROM items FOR UPDATE"));
+    std::atomic<bool> noted{false};
+    std::thread noting{[&] {
+        EXPECT_TRUE(world.record().given_back(one[0].id, epoch).has_value());
+        noted = true;
+    }};
+    wait_until_waiting(1, noted);
+    std::atomic<bool> rebuilt{false};
+    domain::Units taken = -1;
+    std::thread rebuild{[&] {
+        EXPECT_TRUE(world.other().advance_epoch(0, epoch, "b").has_value());
+        taken = world.other().item(item("shoe")).value()->figures.compensating;
+        rebuilt = true;
+    }};
+    wait_until_waiting(2, rebuilt);
+    ASSERT_TRUE(in_the_way.commit().has_value());
+    noting.join();
+    rebuild.join();
+    EXPECT_EQ(taken, 0);
 }
 
 TEST(Repair, IsAudited) {
