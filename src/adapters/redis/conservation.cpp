@@ -28,6 +28,20 @@ std::string totals_of(const StockFigures& figures) {
     );
 }
 
+/// Calls in a row that must see it before it is repaired. Two may each have fallen into a release,
+/// of as many units by chance: a rebuild would keep everybody from buying over nothing.
+unsigned looks_to_repair(const Drift& drift) {
+    const bool like_a_release = drift.units != 0 && !drift.totals && !drift.lost;
+    return like_a_release ? 3 : 2;
+}
+
+/// Whether the same is off, whatever was sold between the two: `what` has counts that run with the
+/// sale, but for totals.
+bool is_same(const Drift& a, const Drift& b) {
+    if (a.item != b.item || a.totals != b.totals || a.lost != b.lost) return false;
+    return a.totals ? a.what == b.what : a.units == b.units;
+}
+
 std::string difference(std::string_view expected, std::string_view found) {
     return fmt::format("expected {}, found {}", expected, found);
 }
@@ -159,10 +173,13 @@ std::optional<Drift> Conservation::compare(
             .item = truth.item,
             .units = taken - truth.total(),
             .totals = sequence == 0,
+            .lost = true,
             .what = difference(expected, "nothing")};
     }
     const auto live = read_item(truth.item, *fields, clock_.wall());
-    if (!live) return Drift{.item = truth.item, .what = difference(expected, "damage")};
+    if (!live) {
+        return Drift{.item = truth.item, .lost = true, .what = difference(expected, "damage")};
+    }
     const StockFigures& found = live->figures;
     const domain::Units units = found.remaining - (truth.total() - taken);
     if (totals_of(found) != totals_of(truth)) {
@@ -204,23 +221,23 @@ void Conservation::note(const Drift& drift) {
     if (!noted) log::warn("a repair is not in the audit log", {{"item", drift.item.text()}});
 }
 
-// While the sale goes on its counts differ at every look, and the units that are off do not.
 void Conservation::confirm(std::vector<Drift>& drifts) const {
     for (Drift& drift : drifts) {
-        drift.confirmed = std::ranges::any_of(last_, [&](const Drift& before) {
-            const bool same_units = drift.units != 0 && before.units == drift.units;
-            return before == drift || (before.item == drift.item && same_units);
-        });
+        const auto before = std::ranges::find(last_, drift.item, &Drift::item);
+        if (before == last_.end()) continue;
+        if (is_same(*before, drift)) drift.looks = before->looks + 1;
+        const bool same_units = drift.units != 0 && before->units == drift.units;
+        drift.confirmed = drift.looks > 1 || same_units;
     }
 }
 
-// Between two calls everything that was under way has ended. A stock change that fails (a lock, an
+// Between two calls what was under way has ended, if nothing else began. A stock change that fails (a lock, an
 // outage) is tried again at the next: a rebuild would keep everybody from buying. It is for totals
 // below what a sale took before it could be lowered: nothing else ends that.
 void Conservation::repair(std::vector<Drift>& drifts) {
     bool rebuilt = false;
     for (Drift& drift : drifts) {
-        if (std::ranges::find(last_, drift) == last_.end() || drift.oversold) continue;
+        if (drift.looks < looks_to_repair(drift) || drift.oversold) continue;
         if (drift.totals && !drift.unfit) {
             drift.repaired = put_totals(drift);
         } else {

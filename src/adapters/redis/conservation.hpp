@@ -23,13 +23,11 @@ struct Drift {
     bool totals = false;      ///< what was set differs: a stock change ended between the two
     bool oversold = false;    ///< more is taken than there is, and none is left: for the operator
     bool unfit = false;       ///< more is taken than the totals allow: only a rebuild puts them
+    bool lost = false;        ///< Redis has nothing of the item, or nothing that can be read
     std::string what{};       ///< for people: what differs, as `expected ..., found ...`
     bool repaired = false;    ///< by this call
     bool confirmed = false;   ///< the call before saw it too: no release that was under way then
-
-    friend bool operator==(const Drift& a, const Drift& b) {
-        return a.item == b.item && a.what == b.what;
-    }
+    unsigned looks = 1;       ///< calls in a row that saw it
 };
 
 struct Conserved {
@@ -50,8 +48,9 @@ struct ConservationOptions {
 /// the record, so both can be compared while the sale goes on.
 ///
 /// A drift that is the same at two calls is repaired: totals by a stock change of nothing, which
-/// waits for changes under way and is tried again at the next call; units, and totals that are too
-/// low for what is taken, by a rebuild. Either leaves an entry in the audit log.
+/// waits for changes under way and is tried again at the next call; what is lost, and totals that
+/// are too low for what is taken, by a rebuild. Units that are off take three calls, since a release
+/// under way looks like them. Either leaves an entry in the audit log.
 /// Errors   as in LedgerError; nothing was compared
 /// Thread   the leader's
 class Conservation {

@@ -143,6 +143,7 @@ TEST_F(RedisConservation, UnitsThatNobodyKnowsOfGoWithARebuild) {
     const auto conserved = check();
     ASSERT_EQ(conserved.drifts.size(), 1U);
     EXPECT_EQ(conserved.drifts.front().units, 4) << "four could be sold twice";
+    EXPECT_FALSE(check().drifts.front().repaired);
     EXPECT_TRUE(check().drifts.front().repaired);
     EXPECT_EQ(left(), "95");
     EXPECT_TRUE(check().drifts.empty());
@@ -218,6 +219,33 @@ TEST_F(RedisConservation, UnitsThatAreOffAreConfirmedWhileTheSaleGoesOn) {
     EXPECT_FALSE(check().drifts.front().confirmed);
     EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2");
     EXPECT_TRUE(check().drifts.front().confirmed);
+}
+
+TEST_F(RedisConservation, UnitsThatAreOffAreRepairedWhileTheSaleGoesOn) {
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "remaining", "4"});
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "sold", "-4"});
+    for (int look = 1; look <= 3; ++look) {
+        const auto conserved = check();
+        ASSERT_EQ(conserved.drifts.size(), 1U);
+        EXPECT_EQ(conserved.drifts.front().units, 4);
+        EXPECT_EQ(conserved.drifts.front().repaired, look == 3) << look;
+        EXPECT_EQ(shop.place(node->ledger, {}), "accepted " + std::to_string(look + 1));
+    }
+    EXPECT_EQ(left(), "92");
+    EXPECT_TRUE(check().drifts.empty());
+}
+
+TEST_F(RedisConservation, TwoLooksIntoReleasesOfAsManyUnitsRebuildNothing) {
+    EXPECT_TRUE(node->drain());
+    for (int release = 0; release < 2; ++release) {
+        // Each look is into another one, whose units are back in Redis and not in the record yet.
+        shop.cli({"HSET", "fc:{s0}:item:shoe", "remaining", "100", "sold", "0"});
+        ASSERT_EQ(check().drifts.size(), 1U);
+        EXPECT_FALSE(check().drifts.front().repaired);
+        shop.cli({"HSET", "fc:{s0}:item:shoe", "remaining", "95", "sold", "5"});
+        EXPECT_TRUE(check().drifts.empty());
+    }
+    EXPECT_EQ(node->record.epoch(0)->number, 1U);
 }
 
 TEST_F(RedisConservation, WhatIsDamagedOrGoneIsRebuilt) {
