@@ -67,9 +67,9 @@ Conservation::Conservation(
 // after it: what it may do meanwhile, failing orders, takes nothing from the sum.
 std::expected<Conserved, LedgerError> Conservation::check() {
     Conserved conserved;
-    const auto finished = finish_releases();
-    if (!finished) return std::unexpected(finished.error());
-    conserved.given_back = *finished;
+    if (auto finished = finish_releases(conserved); !finished) {
+        return std::unexpected(finished.error());
+    }
     const auto look = calls_.eval(scripts().look, {std::to_string(options_.entries_max)});
     if (!look) return std::unexpected(look.error().error);
     if (look->items.size() != 6) return std::unexpected(LedgerError::unavailable);
@@ -110,30 +110,50 @@ std::expected<Conserved, LedgerError> Conservation::forget_released(Conserved co
     return conserved;
 }
 
-std::expected<std::size_t, LedgerError> Conservation::finish_releases() {
-    std::size_t finished = 0;
+// Whatever keeps units from going back now, the comparison comes all the same: it is what mends the
+// item that refuses them.
+std::expected<void, LedgerError> Conservation::finish_releases(Conserved& conserved) {
     for (const bool again : {false, true}) {
         const auto life = calls_.life();
         if (!life) return std::unexpected(life.error());
         const auto open = record_.not_given_back(options_.shard, options_.releases_a_check);
         if (!open) return std::unexpected(ledger_error(open.error()));
-        bool stale = false;
-        for (const domain::Order& order : *open) {
-            const auto back = give_back(calls_, record_, order, *life);
-            if (back) {
-                ++finished;
-                continue;
-            }
-            // Rebuilt since we looked last: the record is asked anew, in the life there is now.
-            if (back.error().error != LedgerError::rebuilding || again) {
-                return std::unexpected(back.error().error);
-            }
-            stale = true;
+        // Rebuilt since we looked last: the record is asked anew, in the life there is now.
+        if (give_back_all(*open, *life, conserved) || again) break;
+    }
+    return {};
+}
+
+// False: the shard's life has ended. An order whose item is damaged holds up no other one; any
+// other error is the server's or the record's, and would be the same for the next.
+bool Conservation::give_back_all(
+    std::span<const domain::Order> orders, const Life& life, Conserved& conserved
+) {
+    conserved.refused = 0;
+    std::string first;
+    bool ended = false;
+    for (const domain::Order& order : orders) {
+        const auto back = give_back(calls_, record_, order, life);
+        if (back) {
+            ++conserved.given_back;
+            continue;
+        }
+        const CallFailure& failure = back.error();
+        if (code_of(failure.text) != "CORRUPT") {
+            ended = failure.error == LedgerError::rebuilding;
             break;
         }
-        if (!stale) break;
+        if (conserved.refused++ > 0) continue;
+        first = fmt::format(
+            "the units of order {} cannot be given back yet: {}", order.id.text(), failure.text
+        );
     }
-    return finished;
+    if (first.empty()) {
+        refused_.clear();
+    } else if (refused_.set(first)) {
+        log::error(first, {{"shard", options_.shard}, {"orders", conserved.refused}});
+    }
+    return !ended;
 }
 
 std::expected<Conservation::TakenByItem, LedgerError> Conservation::count_waiting(
@@ -231,9 +251,9 @@ void Conservation::confirm(std::vector<Drift>& drifts) const {
     }
 }
 
-// Between two calls what was under way has ended, if nothing else began. A stock change that fails (a lock, an
-// outage) is tried again at the next: a rebuild would keep everybody from buying. It is for totals
-// below what a sale took before it could be lowered: nothing else ends that.
+// Between two calls what was under way has ended, if nothing else began. A stock change that fails
+// (a lock, an outage) is tried again at the next: a rebuild would keep everybody from buying. It is
+// for totals below what a sale took before it could be lowered: nothing else ends that.
 void Conservation::repair(std::vector<Drift>& drifts) {
     bool rebuilt = false;
     for (Drift& drift : drifts) {

@@ -303,6 +303,32 @@ TEST_F(RedisConservation, FinishesReleasesOfOthers) {
     EXPECT_EQ(check().given_back, 0U);
 }
 
+TEST_F(RedisConservation, AReleaseThatADamagedItemRefusesHoldsUpNeitherTheOthersNorTheRepair) {
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("hat", 10)), "ok");
+    EXPECT_EQ(shop.place(node->ledger, {.item = "hat", .quantity = 3}), "accepted 1");
+    EXPECT_TRUE(node->drain());
+    ports::OrderQuery query;
+    query.user = test::user("ann");
+    const auto orders = shop.truth.list(query).value().orders;
+    ASSERT_EQ(orders.size(), 2U);
+    for (const domain::Order& order : orders) {
+        EXPECT_TRUE(node->record.fail(order.id, "test").has_value());
+    }
+    EXPECT_EQ(node->record.not_given_back(0, 1)->front().item, test::item("shoe"));
+    shop.cli({"HDEL", "fc:{s0}:item:shoe", "remaining"});
+    auto conserved = check();
+    EXPECT_EQ(conserved.refused, 1U);
+    EXPECT_EQ(conserved.given_back, 1U) << "the hats, behind the shoe";
+    EXPECT_EQ(shop.cli({"HGET", "fc:{s0}:item:hat", "remaining"}), "10");
+    ASSERT_EQ(conserved.drifts.size(), 1U);
+    EXPECT_TRUE(check().drifts.front().repaired);
+    conserved = check();
+    EXPECT_EQ(conserved.given_back, 1U);
+    EXPECT_EQ(conserved.refused, 0U);
+    EXPECT_EQ(left(), "100");
+    EXPECT_TRUE(check().drifts.empty());
+}
+
 TEST_F(RedisConservation, SaysWhenItCannotLook) {
     shop.truth.fail_with(ports::RecordError::unavailable);
     EXPECT_EQ(node->conservation.check().error(), ports::LedgerError::unavailable);
