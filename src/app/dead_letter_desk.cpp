@@ -38,8 +38,12 @@ std::string_view name(DeskAction action) {
 }
 
 DeadLetterDesk::DeadLetterDesk(DeskOptions options, DeskParts parts)
-    : options_(options), parts_(std::move(parts)), asked_(options.asked_capacity) {
+    : options_(options),
+      parts_(std::move(parts)),
+      asked_(options.asked_capacity),
+      undone_wanted_(options.undone_max) {
     FC_ASSERT(parts_.release != nullptr);
+    FC_ASSERT(options_.undone_max > 0 && options_.undone_max <= options_.undone_looked_max);
     FC_ASSERT(options_.attempts_max > 0);
     for (ports::EventSink* sink : parts_.sinks) {
         FC_ASSERT(sink != nullptr);
@@ -69,15 +73,26 @@ void DeadLetterDesk::run_asked() {
 }
 
 void DeadLetterDesk::finish_discards() {
-    const auto undone = parts_.dead_letters.undone(options_.undone_max);
+    const auto undone = parts_.dead_letters.undone(undone_wanted_);
     if (!undone) return void(fault(undone.error()));
-    // A shard that gives nothing back now is asked once a tick, not once an entry.
+    // A shard that gives nothing back now is asked once a tick, not once an entry; each tick begins
+    // behind the entry that failed last, since it may be that one alone that cannot be made good.
     std::bitset<64> unable;
-    for (const ports::DeadLetter& entry : *undone) {
-        const unsigned shard = entry.event.order.id.shard();
-        if (!unable[shard]) unable[shard] = !compensate(entry);
-        run_asked();
+    bool any_made_good = false;
+    for (const bool from_the_front : {false, true}) {
+        for (const ports::DeadLetter& entry : *undone) {
+            const unsigned shard = entry.event.order.id.shard();
+            if (unable[shard] || (entry.id <= failed_last_[shard]) != from_the_front) continue;
+            unable[shard] = !compensate(entry);
+            if (unable[shard]) failed_last_[shard] = entry.id;
+            any_made_good = any_made_good || !unable[shard];
+            run_asked();
+        }
     }
+    // Those of a shard that is able may wait behind more than were looked at.
+    const bool all_unable = undone->size() == undone_wanted_ && !any_made_good;
+    undone_wanted_ =
+        all_unable ? std::min(2 * undone_wanted_, options_.undone_looked_max) : options_.undone_max;
 }
 
 bool DeadLetterDesk::compensate(const ports::DeadLetter& entry) {

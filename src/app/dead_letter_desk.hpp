@@ -37,8 +37,9 @@ struct DeskOptions {
         .first = std::chrono::seconds{1}, .cap = std::chrono::seconds{30}};
     /// How long a claimed entry is ours alone: longer than any sink's own deadline.
     std::chrono::milliseconds claim_for{60'000};
-    std::size_t tries_max = 256;      ///< entries of one consumer per tick
-    std::size_t undone_max = 256;     ///< discards made good per tick
+    std::size_t tries_max = 256;           ///< entries of one consumer per tick
+    std::size_t undone_max = 256;          ///< discards made good per tick
+    std::size_t undone_looked_max = 4096;  ///< looked at, while none of those before can be
     std::size_t asked_capacity = 64;  ///< pieces of work that may wait; beyond it `ask` says no
     std::chrono::milliseconds keep = std::chrono::days{30};  ///< settled entries, then forgotten
     std::chrono::milliseconds forget_every{60'000};
@@ -177,6 +178,8 @@ private:
         [[nodiscard]] double tokens_at(base::MonotonicTime now) const;
     };
 
+    std::size_t undone_wanted_;
+    std::array<ports::DeadLetterId, 64> failed_last_{};  // by shard: where a discard stayed undone
     std::optional<Pace> pace_;
     base::MonotonicTime forget_at_{};
 

@@ -107,7 +107,8 @@ public:
     using Bought = std::map<domain::ItemId, std::map<domain::UserId, domain::Units>>;
     [[nodiscard]] virtual Result<Bought> bought(std::span<const domain::ItemId> items) = 0;
 
-    /// Keys of the shard's orders accepted at or after `since`, in pieces; `take` gets each piece.
+    /// Keys of the shard's orders accepted at or after `since`, in pieces; `take` gets each piece,
+    /// in no order. An order that is stored meanwhile after all may come twice.
     [[nodiscard]] virtual Result<void> keys(
         unsigned shard,
         domain::WallTime since,
@@ -134,8 +135,10 @@ public:
     [[nodiscard]] virtual Result<std::optional<Failed>> fail(
         domain::OrderId order, std::string_view reason
     ) = 0;
-    /// The units of a failed order are back in the sale.
-    [[nodiscard]] virtual Result<void> given_back(domain::OrderId order) = 0;
+    /// The units of a failed order are back in the sale, as it was in `epoch`.
+    ///
+    /// Errors   not_ours: a rebuild since then may have read them as taken; nothing was written
+    [[nodiscard]] virtual Result<void> given_back(domain::OrderId order, const Epoch& epoch) = 0;
     /// Failed orders of the shard whose units are not known to be back yet.
     [[nodiscard]] virtual Result<std::vector<domain::Order>> not_given_back(
         unsigned shard, std::size_t max

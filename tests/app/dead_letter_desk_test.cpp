@@ -10,6 +10,7 @@
 
 #include <future>
 #include <map>
+#include <set>
 
 namespace firstcome::app {
 namespace {
@@ -26,6 +27,7 @@ struct Releases {
     std::expected<ports::Release, LedgerError> operator()(domain::OrderId order) {
         ++calls;
         if (const auto once = std::exchange(hook, {})) once();
+        if (refused && refused(order)) return std::unexpected(LedgerError::rebuilding);
         if (!errors.empty()) {
             const LedgerError error = errors.front();
             errors.erase(errors.begin());
@@ -39,6 +41,7 @@ struct Releases {
     std::map<domain::OrderId, int> given_back;
     std::vector<LedgerError> errors;
     std::function<void()> hook;
+    std::function<bool(domain::OrderId)> refused;  // however often it is asked
 };
 
 /// One node's desk over a table that several nodes may share.
@@ -273,6 +276,38 @@ TEST(DeadLetterDesk, AsksAShardThatGivesNothingBackOnceATick) {
     EXPECT_EQ(world.releases.calls, 1);
     world.tick();
     EXPECT_EQ(world.releases.calls, 6) << "the others wait for nothing longer";
+}
+
+TEST(DeadLetterDesk, MakesTheOthersOfAShardGoodWhileSomeCannotBe) {
+    DeskWorld world;
+    for (unsigned n = 1; n <= 6; ++n) {
+        const auto id = world.park(accepted_event(n));
+        ASSERT_TRUE(world.letters.discard(id, "spoilt", "ann", world.clock.wall()));
+    }
+    const std::set<domain::OrderId> damaged{accepted_event(1).id, accepted_event(3).id};
+    world.releases.refused = [&](domain::OrderId order) { return damaged.contains(order); };
+    for (int ticks = 0; ticks < 3; ++ticks) world.tick();
+    EXPECT_EQ(world.releases.given_back.size(), 4U);
+    EXPECT_EQ(world.here.desk.faults(), 3U) << "one a tick";
+    world.releases.refused = nullptr;
+    world.tick();
+    EXPECT_TRUE(world.letters.undone(10)->empty());
+}
+
+TEST(DeadLetterDesk, MakesAShardGoodBehindManyDiscardsOfOneThatIsAway) {
+    DeskWorld world{{.undone_max = 2}};
+    for (unsigned n = 1; n <= 10; ++n) {
+        domain::Event event = accepted_event(n);
+        if (n == 10) event.id.low = event.order.id.low ^= std::uint64_t{1} << 56U;  // next shard
+        const auto id = world.park(event);
+        ASSERT_TRUE(world.letters.discard(id, "spoilt", "ann", world.clock.wall()));
+    }
+    const unsigned away = accepted_event(1).order.id.shard();
+    world.releases.refused = [&](domain::OrderId order) { return order.shard() == away; };
+    for (int ticks = 0; ticks < 4; ++ticks) world.tick();
+    EXPECT_EQ(world.releases.given_back.size(), 1U);
+    EXPECT_EQ(world.here.desk.faults(), 4U) << "one a tick";
+    EXPECT_EQ(world.letters.undone(10)->size(), 9U);
 }
 
 TEST(DeadLetterDesk, FinishesADiscardThatACrashCutShort) {

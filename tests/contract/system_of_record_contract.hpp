@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -267,7 +268,8 @@ TYPED_TEST_P(SystemOfRecordContract, AParkedOrderKeepsItsUnitsAndItsPlaceUntilIt
     EXPECT_EQ(failed->order.quantity, 4);
     EXPECT_EQ(this->world.sink().deliver(std::vector{parked}).delivered, 1U);
     EXPECT_EQ(this->recorded().figures.sold, 1) << "never delivered and given back";
-    EXPECT_TRUE(this->world.record().given_back(parked.id).has_value());
+    const ports::Epoch epoch = this->world.record().epoch(0).value();
+    EXPECT_TRUE(this->world.record().given_back(parked.id, epoch).has_value());
     EXPECT_EQ(this->recorded().figures.remaining, 9);
     EXPECT_EQ(this->recorded().figures.orders, 2U);
 }
@@ -296,19 +298,19 @@ TYPED_TEST_P(SystemOfRecordContract, GivesTheKeysThatStillLiveWithTheirOrders) {
     const auto made = this->store({{.key = "k1"}, {.user = "bob"}, {.user = "bob", .key = "k2"}});
     const domain::Event parked = this->buy({.user = "eve", .key = "k3"});
     this->world.park(parked);
-    std::vector<ports::RecordedKey> all;
+    std::map<domain::KeyHash, domain::Order> all;
     const auto take = [&](std::span<const ports::RecordedKey> piece) {
-        all.insert(all.end(), piece.begin(), piece.end());
+        for (const ports::RecordedKey& each : piece) all.emplace(each.key, each.order);
     };
     ASSERT_TRUE(this->world.record().keys(0, since, take).has_value());
     ASSERT_EQ(all.size(), 3U);
-    EXPECT_EQ(all[0].key, *made[0].key);
-    EXPECT_EQ(all[0].order.id, made[0].id);
-    EXPECT_EQ(all[0].order.sequence, made[0].order.sequence);
-    EXPECT_EQ(all[0].order.accepted_at, made[0].order.accepted_at);
-    EXPECT_EQ(all[0].order.durability, domain::Durability::redis);
-    EXPECT_EQ(all[1].key, *made[2].key);
-    EXPECT_EQ(all[2].key, *parked.key);
+    const domain::Order& first = all.at(*made[0].key);
+    EXPECT_EQ(first.id, made[0].id);
+    EXPECT_EQ(first.sequence, made[0].order.sequence);
+    EXPECT_EQ(first.accepted_at, made[0].order.accepted_at);
+    EXPECT_EQ(first.durability, domain::Durability::redis);
+    EXPECT_EQ(all.at(*made[2].key).id, made[2].id);
+    EXPECT_EQ(all.at(*parked.key).id, parked.id);
     all.clear();
     ASSERT_TRUE(this->world.record().keys(1, since, take).has_value());
     EXPECT_TRUE(all.empty());
@@ -331,14 +333,35 @@ TYPED_TEST_P(SystemOfRecordContract, AnOrderFailsOnceAndItsUnitsComeBackOnce) {
     ASSERT_EQ(record.not_given_back(0, 10).value().size(), 1U);
     EXPECT_EQ(record.not_given_back(0, 10).value()[0].id, made[1].id);
     EXPECT_TRUE(record.not_given_back(1, 10).value().empty());
+    const ports::Epoch epoch = record.epoch(0).value();
     for (int repeat = 0; repeat < 2; ++repeat) {
-        ASSERT_TRUE(record.given_back(made[1].id).has_value());
+        ASSERT_TRUE(record.given_back(made[1].id, epoch).has_value());
         EXPECT_EQ(this->recorded().figures.remaining, 8);
     }
     EXPECT_TRUE(record.fail(made[1].id, "refused").value()->given_back);
     EXPECT_TRUE(record.not_given_back(0, 10).value().empty());
-    ASSERT_TRUE(record.given_back(made[0].id).has_value());
+    ASSERT_TRUE(record.given_back(made[0].id, epoch).has_value());
     EXPECT_EQ(this->recorded().figures.sold, 2) << "only a failed order is given back";
+}
+
+TYPED_TEST_P(SystemOfRecordContract, UnitsGivenBackInASaleThatIsNoMoreStayTaken) {
+    this->set("shoe", 10);
+    auto& record = this->world.record();
+    const auto made = this->store({{.quantity = 2}});
+    const domain::Event parked = this->buy({.user = "bob", .quantity = 4});
+    this->world.park(parked);
+    const ports::Epoch before = record.epoch(0).value();
+    const ports::Epoch now = this->world.other().advance_epoch(0, before, "run-2").value();
+    for (const domain::OrderId order : {made[0].id, parked.id}) {
+        ASSERT_TRUE(record.fail(order, "refused").value().has_value());
+        const auto refused = record.given_back(order, before);
+        ASSERT_FALSE(refused.has_value());
+        EXPECT_EQ(refused.error(), ports::RecordError::not_ours);
+        ASSERT_EQ(record.not_given_back(0, 10).value().size(), 1U) << "still to be given back";
+        ASSERT_TRUE(record.given_back(order, now).has_value());
+        EXPECT_TRUE(record.not_given_back(0, 10).value().empty());
+    }
+    EXPECT_EQ(this->recorded().figures.remaining, 10);
 }
 
 REGISTER_TYPED_TEST_SUITE_P(
@@ -357,7 +380,8 @@ REGISTER_TYPED_TEST_SUITE_P(
     AParkedOrderKeepsItsUnitsAndItsPlaceUntilItIsGivenUp,
     CountsWhatEachUserHolds,
     GivesTheKeysThatStillLiveWithTheirOrders,
-    AnOrderFailsOnceAndItsUnitsComeBackOnce
+    AnOrderFailsOnceAndItsUnitsComeBackOnce,
+    UnitsGivenBackInASaleThatIsNoMoreStayTaken
 );
 
 }  // namespace firstcome::test

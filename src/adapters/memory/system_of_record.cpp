@@ -277,9 +277,11 @@ ports::SystemOfRecord::Result<std::optional<ports::Failed>> SystemOfRecord::fail
     return ports::Failed{.order = stored.order, .first = first, .given_back = stored.given_back};
 }
 
-ports::SystemOfRecord::Result<void> SystemOfRecord::given_back(OrderId order) {
+ports::SystemOfRecord::Result<void> SystemOfRecord::given_back(OrderId order, const Epoch& epoch) {
     const std::lock_guard lock{truth_.mutex_};
     if (truth_.error_) return std::unexpected(*truth_.error_);
+    if (truth_.given_back_) std::exchange(truth_.given_back_, nullptr)();
+    if (truth_.epochs_[order.shard()] != epoch) return std::unexpected(RecordError::not_ours);
     Truth::Stored& stored = truth_.orders_.at(order);
     FC_ASSERT(stored.order.status == OrderStatus::failed);
     if (std::exchange(stored.given_back, true)) return {};

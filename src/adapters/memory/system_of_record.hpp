@@ -45,6 +45,11 @@ public:
         lowered_ = std::move(meanwhile);
     }
 
+    /// Called once, when units are back in the sale and it is not noted yet.
+    void when_given_back(std::move_only_function<void()> meanwhile) {
+        given_back_ = std::move(meanwhile);
+    }
+
     /// What was noted as made good, each as `item: what`.
     [[nodiscard]] const std::vector<std::string>& repairs() const { return repairs_; }
 
@@ -78,6 +83,7 @@ private:
     std::map<domain::KeyHash, ChangeRecord> changes_;
     std::uint64_t movements_ = 0;
     std::move_only_function<void()> lowered_;
+    std::move_only_function<void()> given_back_;
     std::vector<std::string> repairs_;
     std::optional<ports::RecordError> error_;
 };
@@ -115,7 +121,8 @@ public:
     [[nodiscard]] Result<std::optional<ports::Failed>> fail(
         domain::OrderId order, std::string_view reason
     ) override;
-    [[nodiscard]] Result<void> given_back(domain::OrderId order) override;
+    [[nodiscard]] Result<void> given_back(domain::OrderId order, const ports::Epoch& epoch)
+        override;
     [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(unsigned shard, std::size_t max)
         override;
     [[nodiscard]] Result<void> note_repair(const domain::ItemId& item, std::string_view what)

@@ -18,8 +18,8 @@ struct RecordOptions {
     /// A leader that says nothing for so long has lost the lead. Longer than all it does between
     /// two calls of `lead`; one whose machine or network died loses it within seconds anyway.
     std::chrono::milliseconds lead_timeout{20'000};
-    /// Read by one call where all must be read. Far below `call_timeout` on a starved server too:
-    /// a rebuild whose call takes too long begins anew.
+    /// Rows read by one call where all must be read. Far below `call_timeout` on a starved server
+    /// too: a rebuild whose call takes too long begins anew.
     std::int64_t orders_a_piece = 20'000;
     bool events = false;  ///< failed orders write `order.failed` into the outbox table
 };
@@ -60,7 +60,8 @@ public:
     [[nodiscard]] Result<std::optional<ports::Failed>> fail(
         domain::OrderId order, std::string_view reason
     ) override;
-    [[nodiscard]] Result<void> given_back(domain::OrderId order) override;
+    [[nodiscard]] Result<void> given_back(domain::OrderId order, const ports::Epoch& epoch)
+        override;
     [[nodiscard]] Result<std::vector<domain::Order>> not_given_back(unsigned shard, std::size_t max)
         override;
     [[nodiscard]] Result<void> note_repair(const domain::ItemId& item, std::string_view what)
@@ -78,6 +79,7 @@ private:
     [[nodiscard]] Result<std::variant<ports::Changed, Rejected>> change_locked(
         unsigned shard, const domain::StockChange& change, const Live& live, const Lower& lower
     );
+    [[nodiscard]] Result<domain::OrderId> piece_end(std::string_view sql, domain::OrderId from);
     [[nodiscard]] Result<std::vector<ports::RecordedKey>> read_keys(
         std::string_view sql, std::initializer_list<Param> params
     );

@@ -122,21 +122,30 @@ VALUES ($1, 'order', $4, 'order.failed', jsonb_build_object('orderId', $2, 'user
     return {};
 }
 
-Record::Result<void> Record::given_back(domain::OrderId order) {
+// The epoch's row is locked first: a rebuild that begins later waits, and reads that the units are
+// back; one that has begun may have read that they are taken, so that they stay so here.
+Record::Result<void> Record::given_back(domain::OrderId order, const ports::Epoch& epoch) {
     auto done = connection_.write(
         R"(
-WITH back AS (
+WITH epoch AS (
+    SELECT FROM epochs WHERE shard = $2 AND number = $3 AND run_id = $4 FOR SHARE
+), back AS (
     UPDATE orders SET given_back = true
-    WHERE order_id = $1 AND status = 'failed' AND NOT given_back RETURNING item_id, quantity
+    WHERE EXISTS (SELECT FROM epoch) AND order_id = $1 AND status = 'failed' AND NOT given_back
+    RETURNING item_id, quantity
 ), parked AS (
     UPDATE failed_order_events SET compensated = true
-    WHERE consumer = 'orders' AND event_id = $1 AND status = 'discarded' AND NOT compensated
+    WHERE EXISTS (SELECT FROM epoch)
+      AND consumer = 'orders' AND event_id = $1 AND status = 'discarded' AND NOT compensated
+), moved AS (
+    UPDATE items SET compensating = compensating - back.quantity
+    FROM back WHERE items.item_id = back.item_id
 )
-UPDATE items SET compensating = compensating - back.quantity
-FROM back WHERE items.item_id = back.item_id)",
-        {order}
+SELECT count(*) FROM epoch)",
+        {order, order.shard(), epoch.number, epoch.run_id}
     );
     if (!done) return failed(done.error(), "note that units are back");
+    if (done->integer(0, 0) == 0) return std::unexpected(RecordError::not_ours);
     return {};
 }
 

@@ -3,6 +3,7 @@
 #include "adapters/postgres/record.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace firstcome::postgres {
 
@@ -10,18 +11,22 @@ using ports::RecordError;
 
 namespace {
 
-// How far clocks of nodes and of Redis may be apart where a time is looked for by order id.
-constexpr std::chrono::hours clocks_apart{1};
-// The same where missing one would break a promise: a day and an hour.
+// How far clocks of nodes and of Redis may be apart where a time is looked for by order id: ids
+// carry the node's, and missing an order would break a promise. A day and an hour.
 constexpr std::chrono::hours clocks_apart_max{25};
 
 constexpr std::size_t ids_a_call = 10'000;
-constexpr std::int64_t keys_a_piece = 5'000;
 
 constexpr domain::OrderId id_max{.high = ~std::uint64_t{0}, .low = ~std::uint64_t{0}};
 
+// Where a piece of $2 rows that begins at $1 ends: rows are counted, not those that are looked for,
+// so that a piece takes no longer where few are.
 constexpr std::string_view select_piece_end =
     "SELECT order_id FROM orders WHERE order_id >= $1 ORDER BY order_id OFFSET $2 LIMIT 1";
+
+constexpr std::string_view select_parked_piece_end =
+    "SELECT event_id FROM failed_order_events WHERE consumer = 'orders' AND event_id >= $1 "
+    "ORDER BY event_id OFFSET $2 LIMIT 1";
 
 constexpr std::string_view select_bought =
     "SELECT item_id, user_id, sum(quantity)::bigint FROM orders "
@@ -35,18 +40,31 @@ constexpr std::string_view select_parked_bought =
     "AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = f.order_id) "
     "GROUP BY item_id, user_id";
 
-// $1: above which id; $2: shard; $3: accepted at or after; $4: how many.
+// $1, $2: from which id to below which; $3: shard; $4: accepted at or after.
 constexpr std::string_view select_keys =
     "SELECT " FC_ORDER_COLUMNS
-    ", key FROM orders WHERE order_id > $1 AND shard = $2 "
-    "AND key IS NOT NULL AND accepted_at >= $3 ORDER BY order_id LIMIT $4";
+    ", key FROM orders WHERE order_id >= $1 AND order_id < $2 AND shard = $3 "
+    "AND key IS NOT NULL AND accepted_at >= $4 ORDER BY order_id";
 
 constexpr std::string_view select_parked_keys =
     "SELECT " FC_PARKED_COLUMNS
     ", key FROM failed_order_events WHERE consumer = 'orders' "
-    "AND event_type = 'order.accepted' AND event_id > $1 AND shard = $2 AND key IS NOT NULL "
-    "AND accepted_at >= $3 AND status IN ('retrying', 'dead', 'discarded') "
-    "ORDER BY event_id LIMIT $4";
+    "AND event_type = 'order.accepted' AND event_id >= $1 AND event_id < $2 AND shard = $3 "
+    "AND key IS NOT NULL AND accepted_at >= $4 AND status IN ('retrying', 'dead', 'discarded') "
+    "ORDER BY event_id";
+
+/// Where keys are.
+struct KeyTable {
+    std::string_view piece_end;
+    std::string_view keys;
+};
+
+// Parked ones first: an order goes from there to the stored ones and never back, so one that goes
+// between the two reads is met twice rather than missed.
+constexpr std::array key_tables{
+    KeyTable{select_parked_piece_end, select_parked_keys},
+    KeyTable{select_piece_end, select_keys},
+};
 
 /// The lowest id an order made at `time` or later may have.
 domain::OrderId first_id_at(domain::WallTime time) {
@@ -95,19 +113,24 @@ Record::Result<Record::Bought> Record::bought(std::span<const domain::ItemId> it
     const auto began = first->maybe_time(0, 0);
     auto from = began ? first_id_at(*began - clocks_apart_max) : domain::OrderId{};
     while (from != id_max) {
-        // Of millions of orders this takes longer than the server lets the leads be silent; whether
-        // they are still ours is asked by who relies on them.
-        if (!held_.empty()) static_cast<void>(leads_.read("SELECT"));
-        auto next = connection_.read(select_piece_end, {from, options_.orders_a_piece});
-        if (!next) return failed(next.error(), "count what users bought");
-        const auto to = next->empty() ? id_max : next->id(0, 0);
-        auto counted = add_bought(bought, select_bought, {names, from, to});
+        const auto to = piece_end(select_piece_end, from);
+        if (!to) return std::unexpected(to.error());
+        auto counted = add_bought(bought, select_bought, {names, from, *to});
         if (!counted) return std::unexpected(counted.error());
-        from = to;
+        from = *to;
     }
     auto counted = add_bought(bought, select_parked_bought, {names});
     if (!counted) return std::unexpected(counted.error());
     return bought;
+}
+
+// Of millions of orders all pieces take longer than the server lets the leads be silent; whether
+// they are still ours is asked by who relies on them.
+Record::Result<domain::OrderId> Record::piece_end(std::string_view sql, domain::OrderId from) {
+    if (!held_.empty()) static_cast<void>(leads_.read("SELECT"));
+    auto next = connection_.read(sql, {from, options_.orders_a_piece});
+    if (!next) return failed(next.error(), "look for the end of a piece");
+    return next->empty() ? id_max : next->id(0, 0);
 }
 
 Record::Result<void> Record::add_bought(
@@ -129,14 +152,15 @@ Record::Result<void> Record::keys(
     domain::WallTime since,
     const std::function<void(std::span<const ports::RecordedKey>)>& take
 ) {
-    for (const std::string_view sql : {select_keys, select_parked_keys}) {
-        domain::OrderId above = first_id_at(since - clocks_apart);
-        for (bool more = true; more;) {
-            auto piece = read_keys(sql, {above, shard, since, keys_a_piece});
+    for (const KeyTable& table : key_tables) {
+        domain::OrderId from = first_id_at(since - clocks_apart_max);
+        while (from != id_max) {
+            const auto to = piece_end(table.piece_end, from);
+            if (!to) return std::unexpected(to.error());
+            auto piece = read_keys(table.keys, {from, *to, shard, since});
             if (!piece) return std::unexpected(piece.error());
             if (!piece->empty()) take(*piece);
-            more = piece->size() == static_cast<std::size_t>(keys_a_piece);
-            if (more) above = piece->back().order.id;
+            from = *to;
         }
     }
     return {};

@@ -28,6 +28,20 @@ std::string totals_of(const StockFigures& figures) {
     );
 }
 
+/// Calls in a row that must see it before it is repaired. Two may each have fallen into a release,
+/// of as many units by chance: a rebuild would keep everybody from buying over nothing.
+unsigned looks_to_repair(const Drift& drift) {
+    const bool like_a_release = drift.units != 0 && !drift.totals && !drift.lost;
+    return like_a_release ? 3 : 2;
+}
+
+/// Whether the same is off, whatever was sold between the two: `what` has counts that run with the
+/// sale, but for totals.
+bool is_same(const Drift& a, const Drift& b) {
+    if (a.item != b.item || a.totals != b.totals || a.lost != b.lost) return false;
+    return a.totals ? a.what == b.what : a.units == b.units;
+}
+
 std::string difference(std::string_view expected, std::string_view found) {
     return fmt::format("expected {}, found {}", expected, found);
 }
@@ -53,9 +67,9 @@ Conservation::Conservation(
 // after it: what it may do meanwhile, failing orders, takes nothing from the sum.
 std::expected<Conserved, LedgerError> Conservation::check() {
     Conserved conserved;
-    const auto finished = finish_releases();
-    if (!finished) return std::unexpected(finished.error());
-    conserved.given_back = *finished;
+    if (auto finished = finish_releases(conserved); !finished) {
+        return std::unexpected(finished.error());
+    }
     const auto look = calls_.eval(scripts().look, {std::to_string(options_.entries_max)});
     if (!look) return std::unexpected(look.error().error);
     if (look->items.size() != 6) return std::unexpected(LedgerError::unavailable);
@@ -96,30 +110,50 @@ std::expected<Conserved, LedgerError> Conservation::forget_released(Conserved co
     return conserved;
 }
 
-std::expected<std::size_t, LedgerError> Conservation::finish_releases() {
-    std::size_t finished = 0;
+// Whatever keeps units from going back now, the comparison comes all the same: it is what mends the
+// item that refuses them.
+std::expected<void, LedgerError> Conservation::finish_releases(Conserved& conserved) {
     for (const bool again : {false, true}) {
         const auto life = calls_.life();
         if (!life) return std::unexpected(life.error());
         const auto open = record_.not_given_back(options_.shard, options_.releases_a_check);
         if (!open) return std::unexpected(ledger_error(open.error()));
-        bool stale = false;
-        for (const domain::Order& order : *open) {
-            const auto back = give_back(calls_, record_, order, *life);
-            if (back) {
-                ++finished;
-                continue;
-            }
-            // Rebuilt since we looked last: the record is asked anew, in the life there is now.
-            if (back.error() != LedgerError::rebuilding || again) {
-                return std::unexpected(back.error());
-            }
-            stale = true;
+        // Rebuilt since we looked last: the record is asked anew, in the life there is now.
+        if (give_back_all(*open, *life, conserved) || again) break;
+    }
+    return {};
+}
+
+// False: the shard's life has ended. An order whose item is damaged holds up no other one; any
+// other error is the server's or the record's, and would be the same for the next.
+bool Conservation::give_back_all(
+    std::span<const domain::Order> orders, const Life& life, Conserved& conserved
+) {
+    conserved.refused = 0;
+    std::string first;
+    bool ended = false;
+    for (const domain::Order& order : orders) {
+        const auto back = give_back(calls_, record_, order, life);
+        if (back) {
+            ++conserved.given_back;
+            continue;
+        }
+        const CallFailure& failure = back.error();
+        if (code_of(failure.text) != "CORRUPT") {
+            ended = failure.error == LedgerError::rebuilding;
             break;
         }
-        if (!stale) break;
+        if (conserved.refused++ > 0) continue;
+        first = fmt::format(
+            "the units of order {} cannot be given back yet: {}", order.id.text(), failure.text
+        );
     }
-    return finished;
+    if (first.empty()) {
+        refused_.clear();
+    } else if (refused_.set(first)) {
+        log::error(first, {{"shard", options_.shard}, {"orders", conserved.refused}});
+    }
+    return !ended;
 }
 
 std::expected<Conservation::TakenByItem, LedgerError> Conservation::count_waiting(
@@ -159,10 +193,13 @@ std::optional<Drift> Conservation::compare(
             .item = truth.item,
             .units = taken - truth.total(),
             .totals = sequence == 0,
+            .lost = true,
             .what = difference(expected, "nothing")};
     }
     const auto live = read_item(truth.item, *fields, clock_.wall());
-    if (!live) return Drift{.item = truth.item, .what = difference(expected, "damage")};
+    if (!live) {
+        return Drift{.item = truth.item, .lost = true, .what = difference(expected, "damage")};
+    }
     const StockFigures& found = live->figures;
     const domain::Units units = found.remaining - (truth.total() - taken);
     if (totals_of(found) != totals_of(truth)) {
@@ -204,23 +241,23 @@ void Conservation::note(const Drift& drift) {
     if (!noted) log::warn("a repair is not in the audit log", {{"item", drift.item.text()}});
 }
 
-// While the sale goes on its counts differ at every look, and the units that are off do not.
 void Conservation::confirm(std::vector<Drift>& drifts) const {
     for (Drift& drift : drifts) {
-        drift.confirmed = std::ranges::any_of(last_, [&](const Drift& before) {
-            const bool same_units = drift.units != 0 && before.units == drift.units;
-            return before == drift || (before.item == drift.item && same_units);
-        });
+        const auto before = std::ranges::find(last_, drift.item, &Drift::item);
+        if (before == last_.end()) continue;
+        if (is_same(*before, drift)) drift.looks = before->looks + 1;
+        const bool same_units = drift.units != 0 && before->units == drift.units;
+        drift.confirmed = drift.looks > 1 || same_units;
     }
 }
 
-// Between two calls everything that was under way has ended. A stock change that fails (a lock, an
-// outage) is tried again at the next: a rebuild would keep everybody from buying. It is for totals
-// below what a sale took before it could be lowered: nothing else ends that.
+// Between two calls what was under way has ended, if nothing else began. A stock change that fails
+// (a lock, an outage) is tried again at the next: a rebuild would keep everybody from buying. It is
+// for totals below what a sale took before it could be lowered: nothing else ends that.
 void Conservation::repair(std::vector<Drift>& drifts) {
     bool rebuilt = false;
     for (Drift& drift : drifts) {
-        if (std::ranges::find(last_, drift) == last_.end() || drift.oversold) continue;
+        if (drift.looks < looks_to_repair(drift) || drift.oversold) continue;
         if (drift.totals && !drift.unfit) {
             drift.repaired = put_totals(drift);
         } else {

@@ -4,6 +4,7 @@
 #include "adapters/redis/item_fields.hpp"
 #include "adapters/redis/rebuild.hpp"
 #include "adapters/redis/shard_calls.hpp"
+#include "base/note.hpp"
 #include "ports/order_ledger.hpp"
 #include "ports/system_of_record.hpp"
 
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <expected>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,19 +25,18 @@ struct Drift {
     bool totals = false;      ///< what was set differs: a stock change ended between the two
     bool oversold = false;    ///< more is taken than there is, and none is left: for the operator
     bool unfit = false;       ///< more is taken than the totals allow: only a rebuild puts them
+    bool lost = false;        ///< Redis has nothing of the item, or nothing that can be read
     std::string what{};       ///< for people: what differs, as `expected ..., found ...`
     bool repaired = false;    ///< by this call
     bool confirmed = false;   ///< the call before saw it too: no release that was under way then
-
-    friend bool operator==(const Drift& a, const Drift& b) {
-        return a.item == b.item && a.what == b.what;
-    }
+    unsigned looks = 1;       ///< calls in a row that saw it
 };
 
 struct Conserved {
     bool compared = false;  ///< false: more waits in the outbox than is read for this
     std::vector<Drift> drifts{};
     std::size_t given_back = 0;  ///< orders whose release somebody had not finished
+    std::size_t refused = 0;  ///< orders that Redis gives nothing back for: their item is damaged
 };
 
 struct ConservationOptions {
@@ -50,10 +51,10 @@ struct ConservationOptions {
 /// the record, so both can be compared while the sale goes on.
 ///
 /// A drift that is the same at two calls is repaired: totals by a stock change of nothing, which
-/// waits for changes under way and is tried again at the next call; units, and totals that are too
-/// low for what is taken, by a rebuild. Either leaves an entry in the audit log.
-/// Errors   as in LedgerError; nothing was compared
-/// Thread   the leader's
+/// waits for changes under way and is tried again at the next call; what is lost, and totals that
+/// are too low for what is taken, by a rebuild. Units that are off take three calls, since a
+/// release under way looks like them. Either leaves an entry in the audit log. Errors   as in
+/// LedgerError; nothing was compared Thread   the leader's
 class Conservation {
 public:
     Conservation(
@@ -79,7 +80,10 @@ private:
     using TakenByItem = std::map<domain::ItemId, Taken>;
 
     [[nodiscard]] Result<Conserved> forget_released(Conserved conserved);
-    [[nodiscard]] Result<std::size_t> finish_releases();
+    [[nodiscard]] Result<void> finish_releases(Conserved& conserved);
+    [[nodiscard]] bool give_back_all(
+        std::span<const domain::Order> orders, const Life& life, Conserved& conserved
+    );
     [[nodiscard]] Result<TakenByItem> count_waiting(const Reply& entries);
     [[nodiscard]] std::optional<Drift> compare(
         const ports::RecordedItem& recorded, const Taken& waiting, const Reply* fields
@@ -96,6 +100,7 @@ private:
     const base::Clock& clock_;       // outlives
     ShardCalls calls_;
     std::vector<Drift> last_;  // of the last call
+    base::Note refused_;       // what Redis says of an order it gives nothing back for
 };
 
 }  // namespace firstcome::redis

@@ -92,8 +92,8 @@ std::expected<ports::Release, LedgerError> Ledger::release(
             return moved->now ? ports::Release::released : ports::Release::already_released;
         }
         // Rebuilt since we looked last: the record is asked anew, in the life there is now.
-        if (moved.error() != LedgerError::rebuilding || again) {
-            return std::unexpected(moved.error());
+        if (moved.error().error != LedgerError::rebuilding || again) {
+            return std::unexpected(moved.error().error);
         }
     }
     FC_UNREACHABLE();

@@ -62,7 +62,9 @@ std::expected<LiveItem, LedgerError> put_item(
     return *live;
 }
 
-std::expected<GivenBack, LedgerError> give_back(
+// Whoever is told `not_ours` looks again: in a later life the order is listed as not given back,
+// and the shard's Redis counts it as taken.
+ShardCalls::Result<GivenBack> give_back(
     ShardCalls& calls,
     ports::SystemOfRecord& record,
     const domain::Order& failed,
@@ -77,11 +79,14 @@ std::expected<GivenBack, LedgerError> give_back(
          std::to_string(failed.quantity),
          decided_in.number}
     );
-    if (!moved) return std::unexpected(moved.error().error);
-    if (moved->items.size() != 2) return std::unexpected(LedgerError::outcome_unknown);
+    if (!moved) return std::unexpected(std::move(moved.error()));
+    if (moved->items.size() != 2) {
+        return std::unexpected(CallFailure{.error = LedgerError::outcome_unknown});
+    }
     base::failpoint("after_release");
-    if (auto noted = record.given_back(failed.id); !noted) {
-        return std::unexpected(ledger_error(noted.error()));
+    if (auto noted = record.given_back(failed.id, decided_in.epoch); !noted) {
+        if (noted.error() == RecordError::not_ours) calls.doubt();
+        return std::unexpected(CallFailure{.error = ledger_error(noted.error())});
     }
     return GivenBack{.now = moved->items[0].integer == 1, .fields = std::move(moved->items[1])};
 }

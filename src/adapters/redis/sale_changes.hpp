@@ -38,8 +38,9 @@ struct GivenBack {
 /// repeated after any error, by any node.
 ///
 /// decided_in   the shard's life from before the record was asked whether they are back: a rebuild
-///              since then has counted them as back, so in a later life nothing is given
-[[nodiscard]] std::expected<GivenBack, ports::LedgerError> give_back(
+///              since then has counted them as back, so in a later life nothing is given; and what
+///              was given in this life and forgotten by a rebuild is not noted as back
+[[nodiscard]] ShardCalls::Result<GivenBack> give_back(
     ShardCalls& calls,
     ports::SystemOfRecord& record,
     const domain::Order& failed,

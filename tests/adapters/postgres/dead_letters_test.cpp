@@ -211,7 +211,8 @@ TEST_F(PostgresDeadLetters, ReleaseAndDiscardAreOneDecision) {
     EXPECT_FALSE(failed.first);
     EXPECT_FALSE(failed.given_back);
     ASSERT_EQ(record.not_given_back(0, 10).value().size(), 1U);
-    ASSERT_TRUE(record.given_back(accepted_event(1).id).has_value());
+    const ports::Epoch epoch = record.advance_epoch(0, ports::Epoch{}, "a").value();
+    ASSERT_TRUE(record.given_back(accepted_event(1).id, epoch).has_value());
     EXPECT_TRUE(world.letters().undone(10).value().empty());
     EXPECT_EQ(world.audits().size(), 1U);
 }

@@ -5,6 +5,7 @@
 #include "tests/adapters/postgres/world.hpp"
 #include "tests/contract/system_of_record_contract.hpp"
 
+#include <atomic>
 #include <poll.h>
 #include <thread>
 
@@ -23,7 +24,81 @@ bool led_in_time(postgres::Record& record) {
     return false;
 }
 
+using Keys = std::vector<std::vector<domain::KeyHash>>;  // each piece as it came
+
+Keys keys_of(
+    ports::SystemOfRecord& record,
+    domain::WallTime since,
+    const std::function<void()>& after_a_piece = [] {}
+) {
+    Keys pieces;
+    const auto read = record.keys(0, since, [&](std::span<const ports::RecordedKey> piece) {
+        pieces.emplace_back();
+        for (const ports::RecordedKey& each : piece) pieces.back().push_back(each.key);
+        after_a_piece();
+    });
+    EXPECT_TRUE(read.has_value());
+    return pieces;
+}
+
 }  // namespace
+
+TEST(KeysOfAShard, AreReadInPiecesHoweverFewOfTheOrdersThereAreItsOwn) {
+    PostgresWorld world;
+    ASSERT_TRUE(world.record().advance_epoch(0, ports::Epoch{}, "a").has_value());
+    EventMaker ours;
+    EventMaker theirs{1, 2};
+    const auto since = world.clock().wall();
+    std::vector<domain::Event> all;
+    for (const char whose : {'o', 't', 't', 't', 't', 't', 't', 'o', 'o', 't', 'o'}) {
+        world.clock().pass(1ms);
+        const auto at = world.clock().wall();
+        const std::string key = std::to_string(all.size());
+        all.push_back(
+            whose == 'o' ? ours.accepted({.key = key}, at)
+                         : theirs.accepted({.item = "hat", .key = key}, at)
+        );
+    }
+    const Keys expected{{*all[0].key}, {*all[7].key}, {*all[8].key}, {*all[10].key}};
+    ASSERT_EQ(world.sink().deliver(all).delivered, all.size());
+    EXPECT_EQ(keys_of(world.record(), since), expected) << "two rows a piece, empty ones between";
+    world.connection().script("TRUNCATE orders").value();
+    for (const domain::Event& each : all) world.park(each);
+    EXPECT_EQ(keys_of(world.record(), since), expected) << "parked ones likewise";
+}
+
+TEST(KeysOfAShard, NoneIsMissedWhoseParkedOrderIsStoredWhileTheyAreRead) {
+    PostgresWorld world;
+    ASSERT_TRUE(world.record().advance_epoch(0, ports::Epoch{}, "a").has_value());
+    EventMaker events;
+    const auto now = world.clock().wall();
+    const std::vector stored{events.accepted({.key = "stored"}, now)};
+    const std::vector parked{events.accepted({.key = "parked"}, now)};
+    ASSERT_EQ(world.sink().deliver(stored).delivered, 1U);
+    world.park(parked.front());
+    std::set<domain::KeyHash> all;
+    const auto store = [&] { EXPECT_EQ(world.sink().deliver(parked).delivered, 1U); };
+    for (const auto& piece : keys_of(world.record(), now, store)) {
+        all.insert(piece.begin(), piece.end());
+    }
+    EXPECT_EQ(world.psql("SELECT status FROM failed_order_events"), "resolved");
+    EXPECT_EQ(all, (std::set{*stored.front().key, *parked.front().key}));
+}
+
+TEST(KeysOfAShard, AreFoundThoughTheClockOfTheirNodeIsADayBehind) {
+    PostgresWorld world;
+    ASSERT_TRUE(world.record().advance_epoch(0, ports::Epoch{}, "a").has_value());
+    EventMaker events;
+    const auto now = world.clock().wall();
+    std::vector<domain::Event> all;
+    for (const std::string_view key : {"stored", "parked"}) {
+        all.push_back(events.accepted({.key = key}, now - 24h));
+        all.back().order.accepted_at = now;
+    }
+    ASSERT_EQ(world.sink().deliver({all.data(), 1}).delivered, 1U);
+    world.park(all[1]);
+    EXPECT_EQ(keys_of(world.record(), now), (Keys{{*all[1].key}, {*all[0].key}}));
+}
 
 TEST(LeadOfAShard, GoesToTheNextWhenItsNodeDies) {
     PostgresWorld world;
@@ -134,6 +209,41 @@ TEST(StockChange, KeepsARebuildWaitingThatWouldReadTheTotalAsItWas) {
     ASSERT_TRUE(changing.commit().has_value());
     rebuild.join();
     EXPECT_EQ(read, 4);
+}
+
+TEST(UnitsGivenBack, KeepARebuildWaitingThatWouldReadThemAsTaken) {
+    PostgresWorld world;
+    EventMaker events;
+    const ports::Epoch epoch = world.record().advance_epoch(0, ports::Epoch{}, "a").value();
+    const std::vector one{events.accepted({.quantity = 4}, world.clock().wall())};
+    ASSERT_EQ(world.sink().deliver(one).delivered, 1U);
+    ASSERT_TRUE(world.record().fail(one[0].id, "test").value().has_value());
+    const auto wait_until_waiting = [&](int count, const std::atomic<bool>& over) {
+        const std::string sql = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        while (!over && world.psql(sql) != std::to_string(count)) std::this_thread::yield();
+    };
+    // Stops the note halfway: between the epoch's row and its commit.
+    postgres::Connection in_the_way{connection_to(world.url())};
+    ASSERT_TRUE(in_the_way.begin().has_value());
+    ASSERT_TRUE(in_the_way.write("SELECT FROM items FOR UPDATE"));
+    std::atomic<bool> noted{false};
+    std::thread noting{[&] {
+        EXPECT_TRUE(world.record().given_back(one[0].id, epoch).has_value());
+        noted = true;
+    }};
+    wait_until_waiting(1, noted);
+    std::atomic<bool> rebuilt{false};
+    domain::Units taken = -1;
+    std::thread rebuild{[&] {
+        EXPECT_TRUE(world.other().advance_epoch(0, epoch, "b").has_value());
+        taken = world.other().item(item("shoe")).value()->figures.compensating;
+        rebuilt = true;
+    }};
+    wait_until_waiting(2, rebuilt);
+    ASSERT_TRUE(in_the_way.commit().has_value());
+    noting.join();
+    rebuild.join();
+    EXPECT_EQ(taken, 0);
 }
 
 TEST(Repair, IsAudited) {

@@ -143,6 +143,7 @@ TEST_F(RedisConservation, UnitsThatNobodyKnowsOfGoWithARebuild) {
     const auto conserved = check();
     ASSERT_EQ(conserved.drifts.size(), 1U);
     EXPECT_EQ(conserved.drifts.front().units, 4) << "four could be sold twice";
+    EXPECT_FALSE(check().drifts.front().repaired);
     EXPECT_TRUE(check().drifts.front().repaired);
     EXPECT_EQ(left(), "95");
     EXPECT_TRUE(check().drifts.empty());
@@ -220,6 +221,33 @@ TEST_F(RedisConservation, UnitsThatAreOffAreConfirmedWhileTheSaleGoesOn) {
     EXPECT_TRUE(check().drifts.front().confirmed);
 }
 
+TEST_F(RedisConservation, UnitsThatAreOffAreRepairedWhileTheSaleGoesOn) {
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "remaining", "4"});
+    shop.cli({"HINCRBY", "fc:{s0}:item:shoe", "sold", "-4"});
+    for (int look = 1; look <= 3; ++look) {
+        const auto conserved = check();
+        ASSERT_EQ(conserved.drifts.size(), 1U);
+        EXPECT_EQ(conserved.drifts.front().units, 4);
+        EXPECT_EQ(conserved.drifts.front().repaired, look == 3) << look;
+        EXPECT_EQ(shop.place(node->ledger, {}), "accepted " + std::to_string(look + 1));
+    }
+    EXPECT_EQ(left(), "92");
+    EXPECT_TRUE(check().drifts.empty());
+}
+
+TEST_F(RedisConservation, TwoLooksIntoReleasesOfAsManyUnitsRebuildNothing) {
+    EXPECT_TRUE(node->drain());
+    for (int release = 0; release < 2; ++release) {
+        // Each look is into another one, whose units are back in Redis and not in the record yet.
+        shop.cli({"HSET", "fc:{s0}:item:shoe", "remaining", "100", "sold", "0"});
+        ASSERT_EQ(check().drifts.size(), 1U);
+        EXPECT_FALSE(check().drifts.front().repaired);
+        shop.cli({"HSET", "fc:{s0}:item:shoe", "remaining", "95", "sold", "5"});
+        EXPECT_TRUE(check().drifts.empty());
+    }
+    EXPECT_EQ(node->record.epoch(0)->number, 1U);
+}
+
 TEST_F(RedisConservation, WhatIsDamagedOrGoneIsRebuilt) {
     EXPECT_TRUE(node->drain());
     shop.cli({"HDEL", "fc:{s0}:item:shoe", "remaining"});
@@ -273,6 +301,32 @@ TEST_F(RedisConservation, FinishesReleasesOfOthers) {
     EXPECT_EQ(check().given_back, 1U);
     EXPECT_EQ(left(), "100");
     EXPECT_EQ(check().given_back, 0U);
+}
+
+TEST_F(RedisConservation, AReleaseThatADamagedItemRefusesHoldsUpNeitherTheOthersNorTheRepair) {
+    EXPECT_EQ(Shop::change(node->ledger, test::stock_set("hat", 10)), "ok");
+    EXPECT_EQ(shop.place(node->ledger, {.item = "hat", .quantity = 3}), "accepted 1");
+    EXPECT_TRUE(node->drain());
+    ports::OrderQuery query;
+    query.user = test::user("ann");
+    const auto orders = shop.truth.list(query).value().orders;
+    ASSERT_EQ(orders.size(), 2U);
+    for (const domain::Order& order : orders) {
+        EXPECT_TRUE(node->record.fail(order.id, "test").has_value());
+    }
+    EXPECT_EQ(node->record.not_given_back(0, 1)->front().item, test::item("shoe"));
+    shop.cli({"HDEL", "fc:{s0}:item:shoe", "remaining"});
+    auto conserved = check();
+    EXPECT_EQ(conserved.refused, 1U);
+    EXPECT_EQ(conserved.given_back, 1U) << "the hats, behind the shoe";
+    EXPECT_EQ(shop.cli({"HGET", "fc:{s0}:item:hat", "remaining"}), "10");
+    ASSERT_EQ(conserved.drifts.size(), 1U);
+    EXPECT_TRUE(check().drifts.front().repaired);
+    conserved = check();
+    EXPECT_EQ(conserved.given_back, 1U);
+    EXPECT_EQ(conserved.refused, 0U);
+    EXPECT_EQ(left(), "100");
+    EXPECT_TRUE(check().drifts.empty());
 }
 
 TEST_F(RedisConservation, SaysWhenItCannotLook) {

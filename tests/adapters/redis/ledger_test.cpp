@@ -473,6 +473,41 @@ TEST_F(RedisLedger, UnitsAreNotGivenBackByWhoAskedTheRecordBeforeARebuild) {
     EXPECT_EQ(left(), "10");
 }
 
+TEST_F(RedisLedger, UnitsGivenBackInASaleThatIsLostBeforeItIsNotedAreGivenBackAgain) {
+    const auto node = open();
+    const domain::Order order = order_of(*node, {.quantity = 4});
+    EXPECT_TRUE(node->drain());
+    const auto leader = shop.node({.number = 2});
+    shop.truth.when_given_back([&] {
+        EXPECT_EQ(left(), "10");
+        shop.cli({"FLUSHALL"});
+        EXPECT_TRUE(leader->rebuild.run().has_value());
+        EXPECT_EQ(left(), "6") << "read as taken";
+    });
+    EXPECT_EQ(node->ledger.release(order.id, "test"), ports::Release::released);
+    EXPECT_EQ(left(), "10");
+    EXPECT_TRUE(node->record.not_given_back(0, 10)->empty());
+    EXPECT_TRUE(node->conservation.check()->drifts.empty());
+}
+
+TEST_F(RedisLedger, UnitsGivenBackInASaleThatIsLostAreFinishedByTheLeaderWhenTheirNodeDies) {
+    const auto node = open();
+    const domain::Order order = order_of(*node, {.quantity = 4});
+    EXPECT_TRUE(node->drain());
+    EXPECT_TRUE(node->record.fail(order.id, "test").value()->first);
+    const auto leader = shop.node({.number = 2});
+    shop.truth.when_given_back([&] { EXPECT_TRUE(leader->rebuild.run().has_value()); });
+    ShardCalls calls{{}, 0, node->leader, node->record, shop.clock};
+    const auto life = calls.life().value();
+    const auto given = give_back(calls, node->record, order, life);
+    ASSERT_FALSE(given.has_value());
+    EXPECT_EQ(given.error().error, LedgerError::rebuilding);
+    EXPECT_EQ(left(), "6");
+    EXPECT_EQ(leader->conservation.check()->given_back, 1U);
+    EXPECT_EQ(left(), "10");
+    EXPECT_TRUE(leader->conservation.check()->drifts.empty());
+}
+
 TEST_F(RedisLedger, TwoNodesThatReleaseAnOrderAtOnceGiveItBackOnce) {
     const auto node = open();
     const domain::Order order = order_of(*node, {.quantity = 4});
