@@ -1,6 +1,8 @@
 // src/cli/api_client.cpp - libcurl, the token, and problem+json as a sentence
 #include "cli/api_client.hpp"
 
+#include "base/control_characters.hpp"
+
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <curl/curl.h>
@@ -216,11 +218,7 @@ std::string check_item(const std::string& item) {
 }
 
 std::string printable(std::string_view text) {
-    std::string out{text};
-    for (char& c : out) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-    }
-    return out;
+    return base::without_controls(text, ' ');
 }
 
 }  // namespace firstcome::cli

@@ -1,5 +1,6 @@
 // src/config/load.cpp - from file, environment and flags to one Config, or to every mistake in them
 #include "base/assert.hpp"
+#include "base/control_characters.hpp"
 #include "config/fields.hpp"
 #include "config/health_check.hpp"
 #include "config/otel.hpp"
@@ -381,10 +382,7 @@ std::string ConfigError::text() const {
     if (!key.empty()) out += key + " ";
     out += message;
     // Keys and values are a stranger's text: they may not move the cursor of a terminal.
-    for (char& c : out) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-    }
-    return out;
+    return base::without_controls(out, '?');
 }
 
 std::expected<Loaded, ConfigErrors> load(const Sources& sources) {

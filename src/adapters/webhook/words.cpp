@@ -33,16 +33,22 @@ std::size_t character_size(std::string_view text) {
     return size;
 }
 
+/// C0, DEL, and C1, which some terminals obey too.
+bool is_control(std::string_view character) {
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(character[at]); };
+    if (character.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F;
+    return character.size() == 2 && byte(0) == 0xC2 && byte(1) < 0xA0;
+}
+
 }  // namespace
 
 std::string in_plain_words(std::string_view text) {
     std::string words;
     while (!text.empty()) {
         const std::size_t size = character_size(text);
-        const bool is_control = size == 1 && (text.front() < ' ' || text.front() == '\x7F');
         std::string_view next = text.substr(0, size);
         if (size == 0) next = "?";
-        if (is_control) next = " ";
+        if (is_control(next)) next = " ";
         if (words.size() + next.size() > bytes_max) break;
         words += next;
         text.remove_prefix(size == 0 ? 1 : size);
