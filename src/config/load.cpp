@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::string_view environment_prefix = "FIRSTCOME_";
 constexpr std::string_view file_variable = "FIRSTCOME_CONFIG";
+constexpr std::string_view failpoints_variable = "FIRSTCOME_FAILPOINTS";  // a test's
 
 /// What somebody wrote, not too long to read.
 std::string shown(std::string_view text) {
@@ -246,11 +247,38 @@ void read_file(const std::filesystem::path& path, Reading& reading) {
     read_toml(text.str(), path.string(), reading);
 }
 
-/// Kubernetes and Docker put FIRSTCOME_PORT and the like into every container beside a service
-/// called "firstcome"; failpoints are a test's.
-bool is_not_an_option(std::string_view name) {
-    return name == "FIRSTCOME_FAILPOINTS" || name == "FIRSTCOME_PORT" ||
-           name.starts_with("FIRSTCOME_PORT_") || name.starts_with("FIRSTCOME_SERVICE_");
+/// `_80_TCP`, `_53_UDP_ADDR`: what follows `..._PORT` in a link to one port.
+bool is_port_of_link(std::string_view rest) {
+    if (!rest.starts_with('_')) return false;
+    rest.remove_prefix(1);
+    const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    rest.remove_prefix(digits);
+    constexpr std::array<std::string_view, 3> protocols{"_TCP", "_UDP", "_SCTP"};
+    const auto* const protocol = std::ranges::find_if(protocols, [&](std::string_view each) {
+        return rest.starts_with(each);
+    });
+    if (digits == 0 || protocol == protocols.end()) return false;
+    rest.remove_prefix(protocol->size());
+    return rest.empty() || rest == "_ADDR" || rest == "_PORT" || rest == "_PROTO";
+}
+
+/// Kubernetes and Docker put such into every container beside a service called "firstcome",
+/// "firstcome-admin" and so on.
+///
+/// Source   kubernetes.io, "Service": environment variables; pkg/kubelet/envvars
+bool is_link(std::string_view name, std::string_view value) {
+    if (name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT")) return true;
+    if (name.contains("_SERVICE_PORT_")) return true;  // and the port's own name
+    constexpr std::string_view port = "_PORT";
+    if (name.ends_with(port)) {
+        const bool has_url = value.starts_with("tcp://") || value.starts_with("udp://") ||
+                             value.starts_with("sctp://");
+        if (has_url) return true;
+    }
+    for (auto at = name.find(port); at != std::string_view::npos; at = name.find(port, at + 1)) {
+        if (is_port_of_link(name.substr(at + port.size()))) return true;
+    }
+    return false;
 }
 
 const Field* find_by_variable(std::string_view variable) {
@@ -263,12 +291,11 @@ const Field* find_by_variable(std::string_view variable) {
 void read_environment(const Sources& sources, Reading& reading) {
     for (const auto& [name, value] : sources.environment) {
         if (!name.starts_with(environment_prefix) || name == file_variable) continue;
-        if (is_not_an_option(name)) continue;
         const Field* field = find_by_variable(name);
-        if (field == nullptr) {
-            reading.fail(name, "", unknown(name, true));
-        } else {
+        if (field != nullptr) {
             reading.take(*field, value, name);
+        } else if (name != failpoints_variable && !is_link(name, value)) {
+            reading.fail(name, "", unknown(name, true));
         }
     }
 }
