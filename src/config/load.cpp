@@ -32,8 +32,8 @@ std::string shown(std::string_view text) {
     return out + (text.size() > shown_max ? "...\"" : "\"");
 }
 
-/// Components and groups the service has by itself.
-constexpr std::array<std::string_view, 12> health_names{
+/// Components the service has by itself, in one mode or the other.
+constexpr std::array<std::string_view, 10> health_components{
     "redis",
     "db",
     "outbox",
@@ -44,9 +44,9 @@ constexpr std::array<std::string_view, 12> health_names{
     "conservation",
     "livenessState",
     "readinessState",
-    "liveness",
-    "readiness",
 };
+
+constexpr std::array<std::string_view, 2> health_groups{"liveness", "readiness"};
 
 struct Reading {
     Loaded loaded;
@@ -54,6 +54,12 @@ struct Reading {
 
     void fail(std::string origin, std::string_view key, std::string message) {
         errors.push_back({std::move(origin), std::string{key}, std::move(message)});
+    }
+
+    /// Where the option was set; empty: nowhere.
+    [[nodiscard]] std::string origin_of(std::string_view key) const {
+        const auto origin = loaded.origins.find(std::string{key});
+        return origin == loaded.origins.end() ? std::string{} : origin->second;
     }
 
     void take(const Field& field, std::string_view text, std::string origin) {
@@ -363,14 +369,13 @@ void read_set(const Sources& sources, Reading& reading) {
 
 /// Two things of one name would hide one another in /actuator/health.
 void check_health_names(Reading& reading) {
-    std::vector<std::string> taken{health_names.begin(), health_names.end()};
+    std::vector<std::string> taken{health_components.begin(), health_components.end()};
+    taken.insert(taken.end(), health_groups.begin(), health_groups.end());
     const auto take = [&](std::string_view key, const std::string& name) {
         const bool is_new = std::ranges::find(taken, name) == taken.end();
         taken.push_back(name);
         if (is_new) return;
-        const auto origin = reading.loaded.origins.find(std::string{key});
-        const bool known = origin != reading.loaded.origins.end();
-        reading.fail(known ? origin->second : "", key, shown(name) + " is a name that is taken");
+        reading.fail(reading.origin_of(key), key, shown(name) + " is a name that is taken");
     };
     for (const std::string& line : reading.loaded.config.health.checks) {
         take("health.checks", HealthCheck::from(line)->name);
@@ -380,18 +385,46 @@ void check_health_names(Reading& reading) {
     }
 }
 
+/// A group of what is not there would be UNKNOWN for ever, and so answered with 200.
+void check_health_groups(Reading& reading) {
+    constexpr std::string_view key = "health.groups";
+    // Where the checks have a mistake it is not known which there are.
+    const bool checks_are_good = std::ranges::none_of(reading.errors, [](const ConfigError& each) {
+        return each.key == "health.checks";
+    });
+    if (!checks_are_good) return;
+    std::vector<std::string> there{health_components.begin(), health_components.end()};
+    for (const std::string& line : reading.loaded.config.health.checks) {
+        there.push_back(HealthCheck::from(line)->name);
+    }
+    for (const std::string& line : reading.loaded.config.health.groups) {
+        const auto group = HealthGroup::from(line);
+        for (const std::string& name : group->components) {
+            if (std::ranges::find(there, name) != there.end()) continue;
+            reading.fail(
+                reading.origin_of(key),
+                key,
+                fmt::format(
+                    "has {} in {}, which is no component; there are {}",
+                    shown(name),
+                    shown(group->name),
+                    fmt::join(there, ", ")
+                )
+            );
+        }
+    }
+}
+
 void check_together(Reading& reading) {
     check_health_names(reading);
+    check_health_groups(reading);
     const Config& config = reading.loaded.config;
     const bool has_certificate = !config.server.tls_certificate.empty();
     if (has_certificate == !config.server.tls_key.empty()) return;
     const std::string_view given = has_certificate ? "server.tls_certificate" : "server.tls_key";
     const std::string_view missing = has_certificate ? "server.tls_key" : "server.tls_certificate";
-    const auto origin = reading.loaded.origins.find(std::string{given});
     reading.fail(
-        origin == reading.loaded.origins.end() ? "" : origin->second,
-        missing,
-        fmt::format("must be set together with {}", given)
+        reading.origin_of(given), missing, fmt::format("must be set together with {}", given)
     );
 }
 
