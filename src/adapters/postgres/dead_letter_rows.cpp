@@ -12,8 +12,6 @@ using ports::DeadLetter;
 
 namespace {
 
-constexpr std::size_t error_size_max = 1'000;
-
 SqlFailure damaged(std::string_view what) {
     return {.error = SqlError::refused, .sqlstate = {}, .text = std::string(what) + " is damaged"};
 }
@@ -92,21 +90,6 @@ std::optional<StoredRedrive> redrive_of(const Rows& rows, std::size_t row) {
     return stored;
 }
 
-// The size of the UTF-8 character that begins `text`; 0: there is none.
-std::size_t character_size(std::string_view text) {
-    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    const unsigned char first = byte(0);
-    if (first < 0x80) return first == 0 ? 0 : 1;
-    const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || text.size() < size) return 0;
-    for (std::size_t at = 1; at < size; ++at) {
-        if ((byte(at) & 0xC0U) != 0x80) return 0;
-    }
-    const bool overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
-    const bool beyond = (first == 0xED && byte(1) > 0x9F) || (first == 0xF4 && byte(1) > 0x8F);
-    return overlong || beyond ? 0 : size;
-}
-
 }  // namespace
 
 Result<std::vector<DeadLetter>> dead_letters_of(Result<Rows> rows) {
@@ -136,17 +119,6 @@ FilterTexts::FilterTexts(const ports::DeadLetterFilter& filter) {
     if (filter.cause) cause = name(*filter.cause);
     if (filter.item) item = filter.item->text();
     if (filter.consumer) consumer = *filter.consumer;
-}
-
-std::string storable(std::string_view text) {
-    std::string stored;
-    while (!text.empty()) {
-        const std::size_t size = character_size(text);
-        if (stored.size() + std::max<std::size_t>(size, 1) > error_size_max) break;
-        stored.append(size > 0 ? text.substr(0, size) : "?");
-        text.remove_prefix(std::max<std::size_t>(size, 1));
-    }
-    return stored;
 }
 
 ports::DeadLetterError report(const SqlFailure& failure, std::string_view attempted) {
