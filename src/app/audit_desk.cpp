@@ -79,7 +79,10 @@ void AuditDesk::run_asked() {
 
 void AuditDesk::write_waiting() {
     while (!waiting_.empty()) {
-        if (!log_->add(waiting_.front())) return;
+        const auto added = log_->add(waiting_.front());
+        if (!added && added.error() == ports::AuditError::unavailable) return;
+        // One that is never taken must not keep those behind it from being written.
+        if (!added) lost_(waiting_.front());
         waiting_.pop_front();
     }
 }

@@ -23,7 +23,8 @@ public:
     static constexpr std::size_t waiting_max = 1024;  ///< entries and questions
     static constexpr std::chrono::seconds retry_after{2};
 
-    /// `lost` is told each entry that will never be written: too many waited, or the end came.
+    /// `lost` is told each entry that will never be written: the log refuses it, too many waited,
+    /// or the end came.
     AuditDesk(
         std::unique_ptr<ports::AuditLog> log,
         const base::Clock& clock,

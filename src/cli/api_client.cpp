@@ -1,6 +1,8 @@
 // src/cli/api_client.cpp - libcurl, the token, and problem+json as a sentence
 #include "cli/api_client.hpp"
 
+#include "base/control_characters.hpp"
+
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <curl/curl.h>
@@ -22,13 +24,19 @@ struct Target {
     std::string token;
 };
 
-std::string server_url(const config::Config& config, bool admin) {
+std::string url_of(std::string_view scheme, config::Endpoint endpoint) {
     // An address that means "all of mine" is no address to call.
-    const auto apart = config::Endpoint::from(config.admin.listen);
-    config::Endpoint endpoint = admin && apart ? *apart : config.server.listen;
     if (endpoint.host == "0.0.0.0") endpoint.host = "127.0.0.1";
     if (endpoint.host == "::") endpoint.host = "::1";
-    return fmt::format("{}://{}", config.has_tls() ? "https" : "http", endpoint.text());
+    return fmt::format("{}://{}", scheme, endpoint.text());
+}
+
+std::string server_url(const config::Config& config, const ApiCall& call) {
+    const auto probes = config::Endpoint::from(config.health.listen);
+    if (call.probe && probes) return url_of("http", *probes);  // never has TLS
+    const auto apart = config::Endpoint::from(config.admin.listen);
+    const std::string_view scheme = config.has_tls() ? "https" : "http";
+    return url_of(scheme, call.admin && apart ? *apart : config.server.listen);
 }
 
 std::expected<std::string, ExitCode> read_token(const std::string& path) {
@@ -46,13 +54,13 @@ std::expected<std::string, ExitCode> read_token(const std::string& path) {
     return token;
 }
 
-std::expected<Target, ExitCode> find_target(const ApiFlags& flags, bool admin) {
+std::expected<Target, ExitCode> find_target(const ApiFlags& flags, const ApiCall& call) {
     const auto loaded = load_config(flags.config);
     if (!loaded) return std::unexpected(usage);
-    const std::string url = flags.url.empty() ? server_url(loaded->config, admin) : flags.url;
+    const std::string url = flags.url.empty() ? server_url(loaded->config, call) : flags.url;
     Target target{.url = url, .token = {}};
     while (target.url.ends_with('/')) target.url.pop_back();
-    if (!admin) return target;
+    if (!call.admin) return target;
     const auto path =
         flags.token_file.empty() ? loaded->config.admin_token_file().string() : flags.token_file;
     auto token = read_token(path);
@@ -105,6 +113,10 @@ HttpAnswer send(const ApiFlags& flags, const Target& target, const ApiCall& call
     if (!flags.ca_file.empty()) {
         curl_easy_setopt(curl.get(), CURLOPT_CAINFO, flags.ca_file.c_str());
     }
+    if (!flags.cert_file.empty()) {
+        curl_easy_setopt(curl.get(), CURLOPT_SSLCERT, flags.cert_file.c_str());
+        curl_easy_setopt(curl.get(), CURLOPT_SSLKEY, flags.key_file.c_str());
+    }
     if (call.method == "POST") {
         curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(call.body.size()));
         curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, call.body.c_str());
@@ -133,6 +145,37 @@ void print_repeat_hint(const ApiCall& call) {
         "effect once.\n",
         call.idempotency_key
     );
+}
+
+/// Then nothing was read of what was sent. With TLS 1.3 the alert comes after the client's own end
+/// of the handshake, and curl has but OpenSSL's words for it.
+bool wants_certificate(const HttpAnswer& answer) {
+    return answer.result == CURLE_SSL_CLIENTCERT ||
+           answer.failure.find("alert certificate required") != std::string::npos;
+}
+
+ExitCode tell_no_answer(const Target& target, const ApiCall& call, const HttpAnswer& answer) {
+    const std::string why = printable(answer.failure);
+    if (answer.result == CURLE_SSL_CERTPROBLEM) {
+        fmt::print(stderr, "firstcome: --cert-file and --key-file cannot be used: {}\n", why);
+        return usage;
+    }
+    if (wants_certificate(answer)) {
+        fmt::print(
+            stderr,
+            "firstcome: {} wants a client certificate: name one with --cert-file and --key-file\n",
+            printable(target.url)
+        );
+        return not_authorized;
+    }
+    fmt::print(
+        stderr,
+        "firstcome: no answer from {}: {}. Is `firstcome serve` running there?\n",
+        printable(target.url),
+        why
+    );
+    if (may_have_arrived(answer.result)) print_repeat_hint(call);
+    return unreachable;
 }
 
 std::string text_of(const boost::json::object& problem, std::string_view name) {
@@ -174,12 +217,26 @@ ExitCode exit_code_of(long status) {
 
 void add_api_flags(CLI::App& command, ApiFlags& flags) {
     add_config_flags(command, flags.config);
-    command.add_option("--url", flags.url, "The server; default: server.listen")->type_name("URL");
+    command
+        .add_option(
+            "--url",
+            flags.url,
+            "The server; default: server.listen, of an admin route admin.listen where that is set"
+        )
+        ->type_name("URL");
     command
         .add_option("--token-file", flags.token_file, "The admin token; default: admin.token_file")
         ->type_name("FILE");
     command.add_option("--ca-file", flags.ca_file, "Who vouches for the server's certificate")
         ->type_name("FILE");
+    auto* cert = command.add_option(
+        "--cert-file", flags.cert_file, "A client certificate; admin.client_ca_file asks for one"
+    );
+    auto* key = command.add_option("--key-file", flags.key_file, "The client certificate's key");
+    const CLI::Validator is_there = CLI::ExistingFile.description("");
+    for (auto* file : {cert, key}) file->type_name("FILE")->check(is_there);
+    cert->needs(key);
+    key->needs(cert);
     command.add_option("--timeout", flags.timeout_s, "Seconds to wait for an answer")
         ->check(CLI::Range(1, 3600))
         ->capture_default_str();
@@ -187,19 +244,10 @@ void add_api_flags(CLI::App& command, ApiFlags& flags) {
 }
 
 std::expected<std::string, ExitCode> call(const ApiFlags& flags, const ApiCall& call) {
-    const auto target = find_target(flags, call.admin);
+    const auto target = find_target(flags, call);
     if (!target) return std::unexpected(target.error());
     HttpAnswer answer = send(flags, *target, call);
-    if (answer.result != CURLE_OK) {
-        fmt::print(
-            stderr,
-            "firstcome: no answer from {}: {}. Is `firstcome serve` running there?\n",
-            printable(target->url),
-            printable(answer.failure)
-        );
-        if (may_have_arrived(answer.result)) print_repeat_hint(call);
-        return std::unexpected(unreachable);
-    }
+    if (answer.result != CURLE_OK) return std::unexpected(tell_no_answer(*target, call, answer));
     if (answer.status >= 200 && answer.status < 300) return std::move(answer.body);
     if (flags.json) fmt::print("{}\n", answer.body);
     fmt::print(stderr, "firstcome: {}\n", describe(answer));
@@ -216,11 +264,7 @@ std::string check_item(const std::string& item) {
 }
 
 std::string printable(std::string_view text) {
-    std::string out{text};
-    for (char& c : out) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-    }
-    return out;
+    return base::without_controls(text, ' ');
 }
 
 }  // namespace firstcome::cli

@@ -12,9 +12,11 @@ namespace firstcome::cli {
 /// How a verb finds the server. What is not said comes from the configuration the server has.
 struct ApiFlags {
     ConfigFlags config;
-    std::string url;         ///< --url; empty: server.listen
+    std::string url;         ///< --url; empty: as the configuration has it
     std::string token_file;  ///< --token-file; empty: admin.token_file
     std::string ca_file;     ///< --ca-file; empty: the system's
+    std::string cert_file;   ///< --cert-file; empty: no client certificate
+    std::string key_file;    ///< --key-file; given with the certificate only
     unsigned timeout_s = 10;
     bool json = false;  ///< print the server's answer as it came
 };
@@ -25,7 +27,8 @@ struct ApiCall {
     std::string method;  ///< GET, POST, DELETE
     std::string path;    ///< `/api/v1/admin/stats`
     std::string body{};  ///< JSON
-    bool admin = false;  ///< sends the token
+    bool admin = false;  ///< sends the token; asked at admin.listen where that is set
+    bool probe = false;  ///< asked at health.listen where that is set
     std::string idempotency_key{};
 };
 

@@ -1,5 +1,6 @@
 // src/config/load.cpp - from file, environment and flags to one Config, or to every mistake in them
 #include "base/assert.hpp"
+#include "base/control_characters.hpp"
 #include "config/fields.hpp"
 #include "config/health_check.hpp"
 #include "config/otel.hpp"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::string_view environment_prefix = "FIRSTCOME_";
 constexpr std::string_view file_variable = "FIRSTCOME_CONFIG";
+constexpr std::string_view failpoints_variable = "FIRSTCOME_FAILPOINTS";  // a test's
 
 /// What somebody wrote, not too long to read.
 std::string shown(std::string_view text) {
@@ -30,8 +32,8 @@ std::string shown(std::string_view text) {
     return out + (text.size() > shown_max ? "...\"" : "\"");
 }
 
-/// Components and groups the service has by itself.
-constexpr std::array<std::string_view, 12> health_names{
+/// Components the service has by itself, in one mode or the other.
+constexpr std::array<std::string_view, 10> health_components{
     "redis",
     "db",
     "outbox",
@@ -42,9 +44,9 @@ constexpr std::array<std::string_view, 12> health_names{
     "conservation",
     "livenessState",
     "readinessState",
-    "liveness",
-    "readiness",
 };
+
+constexpr std::array<std::string_view, 2> health_groups{"liveness", "readiness"};
 
 struct Reading {
     Loaded loaded;
@@ -52,6 +54,12 @@ struct Reading {
 
     void fail(std::string origin, std::string_view key, std::string message) {
         errors.push_back({std::move(origin), std::string{key}, std::move(message)});
+    }
+
+    /// Where the option was set; empty: nowhere.
+    [[nodiscard]] std::string origin_of(std::string_view key) const {
+        const auto origin = loaded.origins.find(std::string{key});
+        return origin == loaded.origins.end() ? std::string{} : origin->second;
     }
 
     void take(const Field& field, std::string_view text, std::string origin) {
@@ -245,11 +253,38 @@ void read_file(const std::filesystem::path& path, Reading& reading) {
     read_toml(text.str(), path.string(), reading);
 }
 
-/// Kubernetes and Docker put FIRSTCOME_PORT and the like into every container beside a service
-/// called "firstcome"; failpoints are a test's.
-bool is_not_an_option(std::string_view name) {
-    return name == "FIRSTCOME_FAILPOINTS" || name == "FIRSTCOME_PORT" ||
-           name.starts_with("FIRSTCOME_PORT_") || name.starts_with("FIRSTCOME_SERVICE_");
+/// `_80_TCP`, `_53_UDP_ADDR`: what follows `..._PORT` in a link to one port.
+bool is_port_of_link(std::string_view rest) {
+    if (!rest.starts_with('_')) return false;
+    rest.remove_prefix(1);
+    const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    rest.remove_prefix(digits);
+    constexpr std::array<std::string_view, 3> protocols{"_TCP", "_UDP", "_SCTP"};
+    const auto* const protocol = std::ranges::find_if(protocols, [&](std::string_view each) {
+        return rest.starts_with(each);
+    });
+    if (digits == 0 || protocol == protocols.end()) return false;
+    rest.remove_prefix(protocol->size());
+    return rest.empty() || rest == "_ADDR" || rest == "_PORT" || rest == "_PROTO";
+}
+
+/// Kubernetes and Docker put such into every container beside a service called "firstcome",
+/// "firstcome-admin" and so on.
+///
+/// Source   kubernetes.io, "Service": environment variables; pkg/kubelet/envvars
+bool is_link(std::string_view name, std::string_view value) {
+    if (name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT")) return true;
+    if (name.contains("_SERVICE_PORT_")) return true;  // and the port's own name
+    constexpr std::string_view port = "_PORT";
+    if (name.ends_with(port)) {
+        const bool has_url = value.starts_with("tcp://") || value.starts_with("udp://") ||
+                             value.starts_with("sctp://");
+        if (has_url) return true;
+    }
+    for (auto at = name.find(port); at != std::string_view::npos; at = name.find(port, at + 1)) {
+        if (is_port_of_link(name.substr(at + port.size()))) return true;
+    }
+    return false;
 }
 
 const Field* find_by_variable(std::string_view variable) {
@@ -262,12 +297,11 @@ const Field* find_by_variable(std::string_view variable) {
 void read_environment(const Sources& sources, Reading& reading) {
     for (const auto& [name, value] : sources.environment) {
         if (!name.starts_with(environment_prefix) || name == file_variable) continue;
-        if (is_not_an_option(name)) continue;
         const Field* field = find_by_variable(name);
-        if (field == nullptr) {
-            reading.fail(name, "", unknown(name, true));
-        } else {
+        if (field != nullptr) {
             reading.take(*field, value, name);
+        } else if (name != failpoints_variable && !is_link(name, value)) {
+            reading.fail(name, "", unknown(name, true));
         }
     }
 }
@@ -335,14 +369,13 @@ void read_set(const Sources& sources, Reading& reading) {
 
 /// Two things of one name would hide one another in /actuator/health.
 void check_health_names(Reading& reading) {
-    std::vector<std::string> taken{health_names.begin(), health_names.end()};
+    std::vector<std::string> taken{health_components.begin(), health_components.end()};
+    taken.insert(taken.end(), health_groups.begin(), health_groups.end());
     const auto take = [&](std::string_view key, const std::string& name) {
         const bool is_new = std::ranges::find(taken, name) == taken.end();
         taken.push_back(name);
         if (is_new) return;
-        const auto origin = reading.loaded.origins.find(std::string{key});
-        const bool known = origin != reading.loaded.origins.end();
-        reading.fail(known ? origin->second : "", key, shown(name) + " is a name that is taken");
+        reading.fail(reading.origin_of(key), key, shown(name) + " is a name that is taken");
     };
     for (const std::string& line : reading.loaded.config.health.checks) {
         take("health.checks", HealthCheck::from(line)->name);
@@ -352,18 +385,46 @@ void check_health_names(Reading& reading) {
     }
 }
 
+/// A group of what is not there would be UNKNOWN for ever, and so answered with 200.
+void check_health_groups(Reading& reading) {
+    constexpr std::string_view key = "health.groups";
+    // Where the checks have a mistake it is not known which there are.
+    const bool checks_are_good = std::ranges::none_of(reading.errors, [](const ConfigError& each) {
+        return each.key == "health.checks";
+    });
+    if (!checks_are_good) return;
+    std::vector<std::string> there{health_components.begin(), health_components.end()};
+    for (const std::string& line : reading.loaded.config.health.checks) {
+        there.push_back(HealthCheck::from(line)->name);
+    }
+    for (const std::string& line : reading.loaded.config.health.groups) {
+        const auto group = HealthGroup::from(line);
+        for (const std::string& name : group->components) {
+            if (std::ranges::find(there, name) != there.end()) continue;
+            reading.fail(
+                reading.origin_of(key),
+                key,
+                fmt::format(
+                    "has {} in {}, which is no component; there are {}",
+                    shown(name),
+                    shown(group->name),
+                    fmt::join(there, ", ")
+                )
+            );
+        }
+    }
+}
+
 void check_together(Reading& reading) {
     check_health_names(reading);
+    check_health_groups(reading);
     const Config& config = reading.loaded.config;
     const bool has_certificate = !config.server.tls_certificate.empty();
     if (has_certificate == !config.server.tls_key.empty()) return;
     const std::string_view given = has_certificate ? "server.tls_certificate" : "server.tls_key";
     const std::string_view missing = has_certificate ? "server.tls_key" : "server.tls_certificate";
-    const auto origin = reading.loaded.origins.find(std::string{given});
     reading.fail(
-        origin == reading.loaded.origins.end() ? "" : origin->second,
-        missing,
-        fmt::format("must be set together with {}", given)
+        reading.origin_of(given), missing, fmt::format("must be set together with {}", given)
     );
 }
 
@@ -381,10 +442,7 @@ std::string ConfigError::text() const {
     if (!key.empty()) out += key + " ";
     out += message;
     // Keys and values are a stranger's text: they may not move the cursor of a terminal.
-    for (char& c : out) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-    }
-    return out;
+    return base::without_controls(out, '?');
 }
 
 std::expected<Loaded, ConfigErrors> load(const Sources& sources) {

@@ -32,6 +32,9 @@ using ports::AuditLog;
 using ports::AuditPage;
 using Result = AuditLog::Result<AuditPage>;
 
+// The last of the year 9999: no log has entries beyond, and no store counts much further.
+constexpr std::int64_t milliseconds_max = 253'402'300'799'999;
+
 constexpr std::string_view nothing_kept = "No audit log is kept here.";
 
 /// `<milliseconds>.<source>.<number>`, as `text_of` wrote it.
@@ -45,6 +48,7 @@ std::optional<AuditCursor> cursor_from(std::string_view text) {
         if (is_last != (end == text.size())) return std::nullopt;
         text.remove_prefix(std::min(end + 1, text.size()));
     }
+    if (parts[0] > milliseconds_max) return std::nullopt;
     return AuditCursor{
         .at = base::WallTime{std::chrono::milliseconds{parts[0]}},
         .source = parts[1],

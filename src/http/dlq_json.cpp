@@ -55,6 +55,7 @@ public:
         const std::size_t characters = character_count(value.text);
         if (characters == 0) return reject(InputErrorCode::required);
         if (characters > reason_characters_max) return reject(InputErrorCode::too_long);
+        if (has_nul(value.text)) return reject(InputErrorCode::invalid_character);
         reason = value.text;
     }
 
@@ -167,6 +168,7 @@ private:
         if (value.kind != Kind::string) return reject(InputErrorCode::wrong_type);
         if (filter_at_ == consumer) {
             if (value.text.size() > consumer_size_max) return reject(InputErrorCode::too_long);
+            if (has_nul(value.text)) return reject(InputErrorCode::invalid_character);
             request.filter.consumer = value.text;
             return;
         }

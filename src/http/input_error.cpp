@@ -24,6 +24,7 @@ std::string_view name(InputErrorCode code) {
         case InputErrorCode::unknown_parameter: return "unknown_parameter";
         case InputErrorCode::duplicate_parameter: return "duplicate_parameter";
         case InputErrorCode::malformed_encoding: return "malformed_encoding";
+        case InputErrorCode::invalid_character: return "invalid_character";
     }
     FC_UNREACHABLE();
 }

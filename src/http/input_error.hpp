@@ -27,6 +27,7 @@ enum class InputErrorCode : std::uint8_t {
     unknown_parameter,    // a query parameter this route does not have
     duplicate_parameter,  // a query parameter given twice
     malformed_encoding,   // a '%' without two hex digits
+    invalid_character,    // U+0000 in a text; in a query also bytes that are no UTF-8
 };
 
 struct InputError {
@@ -44,6 +45,11 @@ using InputErrors = std::vector<InputError>;
 inline constexpr std::size_t input_errors_max = 32;
 
 [[nodiscard]] std::string_view name(InputErrorCode code);
+
+/// PostgreSQL takes no U+0000 in a text, so that no text may hold one, whatever the mode.
+[[nodiscard]] inline bool has_nul(std::string_view text) {
+    return text.find('\0') != std::string_view::npos;
+}
 
 /// Appends "/" and the member, with '~' and '/' escaped as RFC 6901 asks.
 void append_pointer_token(std::string& pointer, std::string_view member);

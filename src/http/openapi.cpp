@@ -148,7 +148,7 @@ constexpr std::string_view schemas_text = R"json({
         "description": "Null clears."},
       "perUserLimit": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000000000000,
         "description": "Null clears."},
-      "reason": {"type": "string", "maxLength": 500}
+      "reason": {"type": "string", "maxLength": 500, "pattern": "^[^\\u0000]*$"}
     }
   },
   "Conservation": {
@@ -238,7 +238,8 @@ constexpr std::string_view schemas_text = R"json({
   },
   "Discard": {
     "type": "object", "additionalProperties": false, "required": ["reason"],
-    "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 500}}
+    "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 500,
+      "pattern": "^[^\\u0000]*$"}}
   },
   "Redrive": {
     "type": "object", "additionalProperties": false,
@@ -248,7 +249,7 @@ constexpr std::string_view schemas_text = R"json({
         "properties": {
           "cause": {"$ref": "#/components/schemas/Cause"},
           "itemId": {"$ref": "#/components/schemas/Id"},
-          "consumer": {"type": "string", "maxLength": 64}
+          "consumer": {"type": "string", "maxLength": 64, "pattern": "^[^\\u0000]*$"}
         }
       },
       "maxPerSecond": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10}

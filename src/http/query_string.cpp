@@ -1,6 +1,7 @@
 // src/http/query_string.cpp - query parameters, read as strictly as a body
 #include "http/query_string.hpp"
 
+#include "base/utf8.hpp"
 #include "http/cursor.hpp"
 #include "http/message.hpp"
 
@@ -172,7 +173,12 @@ std::expected<DeadLetterQuery, InputErrors> parse_dead_letter_query(std::string_
         if (!wanted.filter.cause) add_error(errors, "cause", InputErrorCode::invalid_choice);
     }
     wanted.filter.item = id_of<domain::ItemId>(*query, "itemId", errors);
-    if (const auto consumer = value_of(*query, "consumer")) wanted.filter.consumer = *consumer;
+    if (const auto consumer = value_of(*query, "consumer")) {
+        wanted.filter.consumer = *consumer;
+        // Unlike a body's, its bytes were not looked at yet.
+        const bool is_text = base::is_utf8(*consumer) && !has_nul(*consumer);
+        if (!is_text) add_error(errors, "consumer", InputErrorCode::invalid_character);
+    }
     wanted.limit = page_limit_of(*query, errors);
     if (const auto cursor = value_of(*query, "cursor")) {
         wanted.below = number_of<ports::DeadLetterId>(*cursor);

@@ -136,6 +136,7 @@ private:
         if (character_count(value.text) > reason_characters_max) {
             return reject(InputErrorCode::too_long);
         }
+        if (has_nul(value.text)) return reject(InputErrorCode::invalid_character);
         change.reason = value.text;
     }
 

@@ -41,6 +41,7 @@ struct AuditPage {
 
 enum class AuditError : std::uint8_t {
     unavailable,  // nothing was written, or may be: try again later
+    refused,      // the store will never take what the entry holds: pass it over
 };
 
 /// Stock changes are in it by themselves: their stores write them in the same transaction.

@@ -51,12 +51,14 @@ std::vector<Finding> AlertRules::judge(const AlertFigures& figures) {
 }
 
 // Stock that moves around the limit, as units come back and are sold again, is one crossing: the
-// alert ends only a tenth above the limit.
+// alert ends only a tenth above the limit, or half the way from there to full where that is less: a
+// limit of 91 % or more would else never be left.
 void AlertRules::judge_item(Findings& out, const domain::StockFigures& item) const {
     const domain::Units total = item.total();
     if (total <= 0) return;
     const auto percent = static_cast<domain::Units>(limits_.stock_low.percent_for(item.item));
-    if (item.remaining * 1000 <= percent * 11 * total) {
+    const domain::Units ends_above = std::min(percent * 11, percent * 10 + (100 - percent) * 5);
+    if (item.remaining * 1000 <= ends_above * total) {
         out.push_back(
             {.kind = AlertKind::stock_low,
              .subject = std::string{item.item.text()},

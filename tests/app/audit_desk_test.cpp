@@ -19,6 +19,7 @@ using testing::IsEmpty;
 
 struct Store {
     bool away = false;
+    std::string refused;  // what it will never take
     std::vector<ports::AuditEntry> written;
 };
 
@@ -28,6 +29,7 @@ public:
 
     Result<void> add(const ports::AuditEntry& entry) override {
         if (store_.away) return std::unexpected(ports::AuditError::unavailable);
+        if (entry.what == store_.refused) return std::unexpected(ports::AuditError::refused);
         store_.written.push_back(entry);
         return {};
     }
@@ -82,6 +84,18 @@ TEST_F(Auditing, WhatCannotBeWrittenWaitsAndStaysInOrder) {
     desk.step();
     EXPECT_THAT(written(), ElementsAre("one", "two", "three"));
     EXPECT_THAT(lost, IsEmpty());
+}
+
+TEST_F(Auditing, WhatTheLogWillNeverTakeIsToldAndPassedOver) {
+    store.refused = "two";
+    note("one");
+    note("two");
+    note("three");
+    desk.step();
+    EXPECT_THAT(written(), ElementsAre("one", "three"));
+    EXPECT_THAT(lost, ElementsAre("two"));
+    desk.stop();
+    EXPECT_EQ(lost.size(), 1U) << "told once";
 }
 
 TEST_F(Auditing, AQuestionSeesWhatWasNotedBefore) {

@@ -22,7 +22,7 @@ const std::string entry =
     R"({"id":17,"status":"dead","cause":"invalid","consumer":"orders","eventId":"e-1",)"
     R"("eventType":"order.accepted","orderId":"o-1","itemId":"shoe","attempts":5,)"
     R"("firstFailure":"2026-11-22T11:58:30.000Z","lastFailure":"2026-11-22T11:59:55.000Z",)"
-    R"("nextAttempt":null,"lastError":"bad\u001b[2J row","traceId":null,)"
+    R"("nextAttempt":null,"lastError":"bad\u001b[2J\u009b1A row","traceId":null,)"
     R"("payload":{"userId":"ann","quantity":2}})";
 
 TEST_F(DlqVerbs, ListPrintsATable) {
@@ -44,9 +44,9 @@ TEST_F(DlqVerbs, ListPrintsATable) {
         "nextCursor        17\n"
         "\nentries\n"
         "id  status    cause  consumer       eventType  itemId  orderId  attempts  "
-        "            firstFailure  nextAttempt    lastError\n"
+        "            firstFailure  nextAttempt       lastError\n"
         "17    dead  invalid    orders  order.accepted    shoe      o-1         5  "
-        "2026-11-22T11:58:30.000Z            -  bad [2J row\n"
+        "2026-11-22T11:58:30.000Z            -  bad [2J 1A row\n"
     );
     EXPECT_THAT(
         server.request(),

@@ -216,6 +216,57 @@ TEST_F(Verbs, HealthcheckAsksWhetherTheServerIsReady) {
     EXPECT_EQ(run_at(draining.address(), {"healthcheck"}).code, failed);
 }
 
+TEST_F(Verbs, HealthcheckAsksWhereProbesAreUnlessItIsToldWhere) {
+    const auto tls = [&](const std::string& probes) {
+        return std::vector<std::string>{
+            "healthcheck",
+            "--set",
+            "health.listen=" + probes,
+            "--set",
+            "server.tls_certificate=c.pem",
+            "--set",
+            "server.tls_key=k.pem"};
+    };
+    OneAnswer probes{http(200, "{}")};
+    const auto ended = run_at("127.0.0.1:1", tls(probes.address()));
+    EXPECT_EQ(ended.code, ok) << ended.err;
+    EXPECT_THAT(probes.request(), StartsWith("GET /readyz HTTP/1.1\r\n")) << "never with TLS";
+
+    OneAnswer named{http(200, "{}")};
+    auto words = tls("127.0.0.1:1");
+    words.insert(words.end(), {"--url", "http://" + named.address()});
+    EXPECT_EQ(run_at("127.0.0.1:1", words).code, ok);
+
+    OneAnswer server{http(200, "{}")};
+    OneAnswer no_probe{http(200, "{}")};
+    const auto set = "health.listen=" + no_probe.address();
+    EXPECT_EQ(run_at(server.address(), {"stats", "--set", set}).code, ok);
+    EXPECT_THAT(no_probe.request(), IsEmpty()) << "no other verb is answered there";
+}
+
+TEST_F(Verbs, AClientCertificateIsTwoFilesThatAreThere) {
+    const std::string file = (directory_.path() / "admin.token").string();
+
+    const struct {
+        std::vector<std::string> words;
+        std::string_view why;
+    } rows[] = {
+        {{"--cert-file", file}, "no key"},
+        {{"--key-file", file}, "no certificate"},
+        {{"--cert-file", file, "--key-file", "/no/such.key"}, "no such key"},
+        {{"--cert-file", "/no/such.pem", "--key-file", file}, "no such certificate"},
+    };
+
+    for (const auto& row : rows) {
+        std::vector<std::string> words{"stats", "--url", "https://127.0.0.1:1"};
+        words.insert(words.end(), row.words.begin(), row.words.end());
+        EXPECT_EQ(run_at("127.0.0.1:1", words).code, usage) << row.why;
+    }
+    OneAnswer server{http(200, "{}")};
+    const auto both = run_at(server.address(), {"stats", "--cert-file", file, "--key-file", file});
+    EXPECT_EQ(both.code, ok) << "not read where there is no TLS";
+}
+
 TEST_F(Verbs, CheckConfigTellsEveryMistake) {
     const auto bad = run({"check-config", "--set", "lane.count=0", "--set", "lane.size=1"});
     EXPECT_EQ(bad.code, usage);

@@ -143,6 +143,48 @@ TEST(HealthConfig, RefusesANameThatIsTaken) {
     }
 }
 
+TEST(HealthConfig, RefusesAGroupOfWhatIsNotThere) {
+    const struct {
+        std::string_view text;
+        std::string_view has;
+        std::string_view why;
+    } rows[] = {
+        {"groups = ['checkout stroe']", R"(has "stroe" in "checkout", )", "a typing mistake"},
+        {"groups = ['a store', 'b db Redis']", R"(has "Redis" in "b", )", "case matters"},
+        {"groups = ['a readiness']", R"(has "readiness" in "a", )", "a group is no component"},
+        {"groups = ['a store', 'b a']", R"(has "a" in "b", )", "nor is one of theirs"},
+        {"checks = ['shop tcp h:1']\ngroups = ['a shop shopp']",
+         "there are redis, db, outbox, dlq, store, diskSpace, circuitBreakers, conservation, "
+         "livenessState, readinessState, shop",
+         "what there is, their own checks too"},
+    };
+
+    for (const auto& row : rows) {
+        const auto loaded = load_text("[health]\n" + std::string{row.text}, "f.toml");
+        ASSERT_FALSE(loaded) << row.why;
+        ASSERT_THAT(loaded.error(), SizeIs(1)) << row.why;
+        EXPECT_EQ(loaded.error().front().key, "health.groups") << row.why;
+        EXPECT_THAT(loaded.error().front().text(), HasSubstr(row.has)) << row.why;
+    }
+}
+
+TEST(HealthConfig, AGroupIsNotBlamedForAMistakeInTheChecks) {
+    const auto loaded =
+        load_text("[health]\nchecks = ['shop ping h']\ngroups = ['checkout shop']\n", "f.toml");
+    ASSERT_FALSE(loaded);
+    ASSERT_THAT(loaded.error(), SizeIs(1));
+    EXPECT_EQ(loaded.error().front().key, "health.checks");
+}
+
+TEST(HealthConfig, AGroupMayHaveAllThatOneModeOrTheOtherHas) {
+    const auto loaded = load_text(
+        "[health]\nchecks = ['shop tcp h:1']\ngroups = ['all redis db outbox dlq store diskSpace "
+        "circuitBreakers conservation livenessState readinessState shop']\n",
+        "f.toml"
+    );
+    EXPECT_TRUE(loaded) << loaded.error().front().text();
+}
+
 TEST(HealthConfig, SaysWhatALineLooksLike) {
     const auto loaded = load_text("[health]\nchecks = ['a ping h']\n", "f.toml");
     ASSERT_FALSE(loaded);

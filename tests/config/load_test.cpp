@@ -398,14 +398,63 @@ TEST(Load, TakesTheFileOfTheEnvironmentUnlessOneIsNamed) {
 }
 
 TEST(Load, IgnoresTheLinksOfAContainerPlatform) {
+    const struct {
+        const char* name;
+        const char* value;
+    } links[] = {
+        {"FIRSTCOME_PORT", "tcp://10.0.0.1:80"},
+        {"FIRSTCOME_PORT_80_TCP", "tcp://10.0.0.1:80"},
+        {"FIRSTCOME_PORT_80_TCP_ADDR", "10.0.0.1"},
+        {"FIRSTCOME_SERVICE_HOST", "10.0.0.1"},
+        {"FIRSTCOME_SERVICE_PORT", "80"},
+        {"FIRSTCOME_SERVICE_PORT_HTTP", "80"},
+        {"FIRSTCOME_ADMIN_SERVICE_HOST", "10.0.0.2"},
+        {"FIRSTCOME_ADMIN_SERVICE_PORT", "9090"},
+        {"FIRSTCOME_ADMIN_SERVICE_PORT_HTTP_METRICS", "9090"},
+        {"FIRSTCOME_ADMIN_PORT", "tcp://10.0.0.2:9090"},
+        {"FIRSTCOME_ADMIN_PORT_9090_TCP", "tcp://10.0.0.2:9090"},
+        {"FIRSTCOME_ADMIN_PORT_9090_TCP_PORT", "9090"},
+        {"FIRSTCOME_ADMIN_PORT_9090_TCP_PROTO", "tcp"},
+        {"FIRSTCOME_ADMIN_PORT_9090_TCP_ADDR", "10.0.0.2"},
+        {"FIRSTCOME_PORT_B_PORT", "udp://10.0.0.3:53"},
+        {"FIRSTCOME_PORT_B_PORT_53_UDP_ADDR", "10.0.0.3"},
+        {"FIRSTCOME_X_PORT", "sctp://10.0.0.4:7"},
+        {"FIRSTCOME_X_PORT_7_SCTP", "sctp://10.0.0.4:7"},
+    };
+
+    for (const auto& link : links) {
+        EXPECT_THAT(errors_of(Sources{.environment = {{link.name, link.value}}}), IsEmpty())
+            << link.name;
+    }
+}
+
+TEST(Load, TakesNothingElseForALink) {
+    const struct {
+        const char* name;
+        const char* value;
+    } mistakes[] = {
+        {"FIRSTCOME_ADMIN_PORT", "9090"},
+        {"FIRSTCOME_SERVER_PORT", "8080"},
+        {"FIRSTCOME_SERVER_PORTS", "tcp://10.0.0.1:80"},
+        {"FIRSTCOME_ADMIN_PORT_TCP", "tcp://10.0.0.1:80"},
+        {"FIRSTCOME_ADMIN_PORT_9090", "9090"},
+        {"FIRSTCOME_ADMIN_PORT_9090_TCP_HOST", "10.0.0.1"},
+        {"FIRSTCOME_PORT_80_HTTP", "80"},
+        {"FIRSTCOME_SERVICE_NAME", "shop"},
+        {"FIRSTCOME_ADMIN_SERVICE_HOSTS", "10.0.0.1"},
+        {"FIRSTCOME_ADMIN_LISTENS", "tcp://10.0.0.1:80"},
+    };
+
+    for (const auto& mistake : mistakes) {
+        EXPECT_THAT(
+            errors_of(Sources{.environment = {{mistake.name, mistake.value}}}),
+            ElementsAre(HasSubstr("is not an option"))
+        ) << mistake.name;
+    }
     EXPECT_THAT(
-        errors_of(Sources{
-            .environment =
-                {{"FIRSTCOME_PORT", "tcp://10.0.0.1:80"},
-                 {"FIRSTCOME_PORT_80_TCP_ADDR", "10.0.0.1"},
-                 {"FIRSTCOME_SERVICE_HOST", "10.0.0.1"}}}),
-        IsEmpty()
-    );
+        errors_of(Sources{.environment = {{"FIRSTCOME_ADMIN_LISTEN", "tcp://10.0.0.1:80"}}}),
+        ElementsAre(HasSubstr("admin.listen"))
+    ) << "an option is one, whatever it is set to";
 }
 
 TEST(Load, WantsCertificateAndKeyTogether) {

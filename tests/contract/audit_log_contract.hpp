@@ -73,6 +73,22 @@ TYPED_TEST_P(AuditLogContract, GivesBackWhatWasAdded) {
     EXPECT_FALSE(page->next);
 }
 
+TYPED_TEST_P(AuditLogContract, TakesAnyTextForAReason) {
+    const std::string odd[] = {
+        {"a\0z", 3}, "a\xFF\xC3z", "a\n\x1Bz", std::string(9'000, 'a') + 'z'};
+    for (const std::string& reason : odd) {
+        auto wanted = this->entry("dead_letter.discard", "17");
+        wanted.reason = reason;
+        this->add(wanted);
+        const auto page = this->world.log().list(1, {});
+        ASSERT_TRUE(page) << reason;
+        const std::string& got = page->entries.at(0).reason;
+        EXPECT_EQ(got.size(), reason.size()) << "whole, whatever stands for what is no text";
+        EXPECT_TRUE(got.starts_with('a') && got.ends_with('z')) << got;
+        this->world.clock().pass(std::chrono::milliseconds{1});
+    }
+}
+
 TYPED_TEST_P(AuditLogContract, HoldsStockChangesToo) {
     this->world.change_stock("tv", 7, "alice");
     const auto page = this->world.log().list(10, {});
@@ -106,6 +122,7 @@ TYPED_TEST_P(AuditLogContract, ListsTheNewestFirstAndEachOnceWhateverThePages) {
 REGISTER_TYPED_TEST_SUITE_P(
     AuditLogContract,
     GivesBackWhatWasAdded,
+    TakesAnyTextForAReason,
     HoldsStockChangesToo,
     ListsTheNewestFirstAndEachOnceWhateverThePages
 );

@@ -118,13 +118,13 @@ class Authority:
             "-days", "2", "-subj", f"/CN=test {name}", "-keyout", self.key, "-out", self.path
         )
 
-    def issue(self, name, subject="localhost"):
-        """(certificate, key) for 127.0.0.1 and localhost."""
+    def issue(self, name, subject="localhost", names="IP:127.0.0.1,DNS:localhost"):
+        """(certificate, key) for 127.0.0.1 and localhost, or other names."""
         path = os.path.join(self.directory, name)
         openssl(
             "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
             "-subj", f"/CN={subject}", "-addext",
-            "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", path + ".key",
+            f"subjectAltName={names}", "-keyout", path + ".key",
             "-out", path + ".csr"
         )
         openssl(

@@ -339,6 +339,58 @@ class ClientCertificates(TlsCase):
         admin = self.client_of(server, self.admin_certificate, address)
         self.expect(admin.get("/api/v1/admin/stats", token), 200)
 
+    def test_the_command_line_sends_one(self):
+        server, _ = self.open()
+        listens = self.start_server(
+            {**self.settings, "admin.listen": "127.0.0.1:0"},
+            data=os.path.join(self.scratch, "listens"),
+        )
+        certificate, key = self.admin_certificate
+        places = (
+            (server, server.address, "403 forbidden"),
+            (listens, self.admin_address(listens), "wants a client certificate: name one with"),
+        )
+        for one, address, told in places:
+            common = (
+                "--url", f"https://{address[0]}:{address[1]}", "--ca-file", self.authority.path,
+                "--token-file", os.path.join(one.data, "admin.token"),
+            )
+            with self.subTest(told):
+                code, output = run_program("stock", "set", "x", "7", *common)
+                self.assertEqual(code, 4, output)
+                self.assertIn(told, output)
+                self.assertNotIn("unknown whether", output)
+                own = ("--cert-file", certificate, "--key-file", key)
+                code, output = run_program("stock", "set", "x", "7", *common, *own)
+                self.assertEqual(code, 0, output)
+                code, output = run_program("stats", *common, *own)
+                self.assertEqual(code, 0, output)
+                _, other_key = self.admins.issue("other", subject="other")
+                wrong = ("--cert-file", certificate, "--key-file", other_key)
+                code, output = run_program("stats", *common, *wrong)
+                self.assertEqual(code, 2, output)
+                self.assertIn("--cert-file and --key-file cannot be used", output)
+
+
+class Healthcheck(TlsCase):
+    def test_asks_where_no_certificate_is_in_the_way(self):
+        certificate, key = self.authority.issue("shop", names="DNS:shop.example")
+        probes = socket.create_server(("127.0.0.1", 0))
+        port = probes.getsockname()[1]
+        probes.close()
+        settings = {
+            "server.tls_certificate": certificate, "server.tls_key": key,
+            "health.listen": f"127.0.0.1:{port}",
+        }
+        server = self.start_server(settings)
+        listen = f"{server.address[0]}:{server.address[1]}"
+        own = [f"--set={name}={value}" for name, value in settings.items()]
+        code, output = run_program("healthcheck", "--listen", listen, *own)
+        self.assertEqual(code, 0, output)
+        url = f"https://{listen}"
+        code, output = run_program("healthcheck", "--url", url, "--ca-file", self.authority.path)
+        self.assertEqual(code, 3, f"a certificate for another name: {output}")
+
 
 class AdminListener(TlsCase):
     def test_what_operators_need_is_there_and_nowhere_else(self):

@@ -84,6 +84,35 @@ TEST_F(Audit, IsNotToldOfWhatWasRefused) {
     EXPECT_TRUE(entries().empty());
 }
 
+TEST_F(Audit, TakesNoCursorItCannotHaveGivenOut) {
+    const struct {
+        std::string_view cursor;
+        unsigned status;
+        std::string_view why;
+    } rows[] = {
+        {"1795346760123.0.17", 200, "as one is given out"},
+        {"253402300799999.9223372036854775807.9223372036854775807", 200, "the last there can be"},
+        {"253402300800000.0.1", 400, "the year 10000"},
+        {"9223372036854775807.0.1", 400, "beyond what a database counts in microseconds"},
+        {"9223372036854775808.0.1", 400, "beyond an integer"},
+        {"-1.0.1", 400, "before there was time"},
+        {"1.0", 400, "a part is missing"},
+        {"1.0.1.1", 400, "a part too many"},
+        {"1.0.x", 400, "no number"},
+        {"", 400, "nothing"},
+    };
+
+    for (const auto& row : rows) {
+        const std::string path = "/api/v1/admin/audit?cursor=" + std::string(row.cursor);
+        const Answer answer = world.ask("GET", path);
+        EXPECT_EQ(answer.status, row.status) << row.why;
+        if (row.status == 200) continue;
+        const auto errors = boost::json::parse(answer.body).at("errors");
+        EXPECT_EQ(errors.at(0).at("code").as_string(), "invalid_cursor") << row.why;
+        EXPECT_EQ(errors.at(0).at("pointer").as_string(), "/cursor") << row.why;
+    }
+}
+
 TEST_F(Audit, KeepsAChangeThatHappensAfterItsRequestWasGivenUp) {
     const struct {
         std::string_view method;

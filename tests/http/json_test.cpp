@@ -34,7 +34,7 @@ TEST(Json, WritesTheEndsOfIntegers) {
 
 TEST(InputError, EveryCodeHasANameOfItsOwn) {
     std::set<std::string_view> names;
-    constexpr auto last = static_cast<int>(InputErrorCode::malformed_encoding);
+    constexpr auto last = static_cast<int>(InputErrorCode::invalid_character);
     for (int code = 0; code <= last; ++code) {
         names.insert(name(static_cast<InputErrorCode>(code)));
     }

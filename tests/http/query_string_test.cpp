@@ -111,6 +111,9 @@ TEST(DeadLetterQuery, IsReadAsStrictlyAsABody) {
         {"cursor=0", "/cursor invalid_cursor", "none has that id"},
         {"cursor=17x", "/cursor invalid_cursor", "not ours"},
         {"cursor=", "/cursor invalid_cursor", "empty"},
+        {"consumer=%00", "/consumer invalid_character", "no text for PostgreSQL"},
+        {"consumer=a%FF", "/consumer invalid_character", "no UTF-8, and so no text either"},
+        {"consumer=%C3%A9", "limit=20 consumer=\xC3\xA9", "UTF-8"},
         {"userId=1", "/userId unknown_parameter", "not asked here"},
     };
 

@@ -97,6 +97,8 @@ TEST(StockJson, NamesEveryMistakeByPointerAndCode) {
         {change_with(R"("reason":")" + korean_500 + '"'), "good", "characters, not bytes"},
         {change_with(R"("reason":"\n)" + korean_500 + '"'), "/reason too_long", "one too many"},
         {change_with(R"("reason":")" + std::string(501, 'r') + '"'), "/reason too_long", "501"},
+        {change_with(R"("reason":"\u0000")"), "/reason invalid_character", "PostgreSQL takes none"},
+        {change_with(R"("reason":"\u0001")"), "good", "other control characters are text"},
         {change_with(R"("who":"me")"), "/who unknown_member", "who comes from the credential"},
         {change_with(R"("reason":{"opensAt":null})"), "/reason wrong_type", "an object"},
         {change_with(R"("perUserLimit":[1],"opensAt":{})"),

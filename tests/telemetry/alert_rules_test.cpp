@@ -54,7 +54,7 @@ protected:
         figures.orders_failed += failed;
     }
 
-    AlertLimits limits{.stock_low = {.percent_of = {{"hat", 50}}}};
+    AlertLimits limits{.stock_low = {.percent_of = {{"hat", 50}, {"bag", 91}, {"pen", 99}}}};
     AlertRules rules{limits};
     AlertFigures figures{.at = base::MonotonicTime{100h}};
     std::vector<Finding> findings;
@@ -82,6 +82,10 @@ TEST_F(Rules, StockIsLowAtATenth) {
         {"shoe", 0, 0, {}, "an item that never had a unit"},
         {"hat", 50, 100, {"StockLow(hat)"}, "a limit of its own"},
         {"hat", 56, 100, {}, "and its own room"},
+        {"bag", 955, 1000, {"[StockLow(bag)]"}, "half the way from the limit to full"},
+        {"bag", 956, 1000, {}, "beyond it"},
+        {"pen", 99, 100, {"StockLow(pen)"}, "the highest limit"},
+        {"pen", 100, 100, {}, "full is never low: an alert that cannot end says nothing"},
     };
 
     for (const auto& row : rows) {

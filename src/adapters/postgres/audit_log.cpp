@@ -1,6 +1,7 @@
 // src/adapters/postgres/audit_log.cpp - the audit log of all nodes
 #include "adapters/postgres/audit_log.hpp"
 
+#include "adapters/postgres/storable.hpp"
 #include "base/assert.hpp"
 #include "telemetry/log.hpp"
 
@@ -58,7 +59,10 @@ AuditError report(const SqlFailure& failure, std::string_view attempted) {
         "audit log: cannot " + std::string(attempted),
         {{"error", failure.text}, {"sqlstate", failure.sqlstate}}
     );
-    return AuditError::unavailable;
+    // Class 22: the values themselves. A table or a right that is missing may yet be given.
+    const bool is_its_own =
+        failure.error == SqlError::refused && failure.sqlstate.starts_with("22");
+    return is_its_own ? AuditError::refused : AuditError::unavailable;
 }
 
 }  // namespace
@@ -69,10 +73,10 @@ AuditLog::Result<void> AuditLog::add(const ports::AuditEntry& entry) {
     const auto added = connection_.write(
         sql,
         {entry.at,
-         entry.who,
+         storable(entry.who),
          entry.what,
-         entry.subject,
-         entry.reason,
+         storable(entry.subject),
+         storable(entry.reason),
          entry.trace_id,
          entry.before,
          entry.after}

@@ -2,7 +2,6 @@
 #include "adapters/postgres/dead_letter_rows.hpp"
 
 #include "adapters/postgres/order_rows.hpp"
-#include "base/utf8.hpp"
 #include "telemetry/log.hpp"
 
 #include <utility>
@@ -12,8 +11,6 @@ namespace firstcome::postgres {
 using ports::DeadLetter;
 
 namespace {
-
-constexpr std::size_t error_size_max = 1'000;
 
 SqlFailure damaged(std::string_view what) {
     return {.error = SqlError::refused, .sqlstate = {}, .text = std::string(what) + " is damaged"};
@@ -122,17 +119,6 @@ FilterTexts::FilterTexts(const ports::DeadLetterFilter& filter) {
     if (filter.cause) cause = name(*filter.cause);
     if (filter.item) item = filter.item->text();
     if (filter.consumer) consumer = *filter.consumer;
-}
-
-std::string storable(std::string_view text) {
-    std::string stored;
-    while (!text.empty()) {
-        const std::size_t size = text.front() == '\0' ? 0 : base::character_size(text);
-        if (stored.size() + std::max<std::size_t>(size, 1) > error_size_max) break;
-        stored.append(size > 0 ? text.substr(0, size) : "?");
-        text.remove_prefix(std::max<std::size_t>(size, 1));
-    }
-    return stored;
 }
 
 ports::DeadLetterError report(const SqlFailure& failure, std::string_view attempted) {

@@ -52,10 +52,6 @@ struct FilterTexts {
     std::optional<std::string_view> consumer;
 };
 
-/// The text with what PostgreSQL takes for no text (NUL, broken UTF-8) replaced by `?`; at most
-/// 1,000 bytes of it. What a consumer answered must not keep its event from being parked.
-[[nodiscard]] std::string storable(std::string_view text);
-
 /// What a failure means to the caller. A refusal is told in the log; of an outage the connection
 /// speaks.
 [[nodiscard]] ports::DeadLetterError report(const SqlFailure& failure, std::string_view attempted);

@@ -3,6 +3,7 @@
 
 #include "adapters/postgres/dead_letter_rows.hpp"
 #include "adapters/postgres/record.hpp"
+#include "adapters/postgres/storable.hpp"
 #include "base/assert.hpp"
 
 #include <algorithm>
@@ -18,6 +19,8 @@ using ports::DeadLetterFilter;
 using ports::DeadLetterId;
 
 namespace {
+
+constexpr std::size_t error_size_max = 1'000;  // bytes; so says ports::DeliveryFailure
 
 // Open, and tried by nobody at $1.
 #define FC_FREE_AT_1                                                             \
@@ -109,7 +112,7 @@ DeadLetters::Result<void> DeadLetters::park(
         event.remaining,
         event.total,
         name(failure.cause),
-        storable(failure.error),
+        storable(failure.error, error_size_max),
         is_transient(failure.cause) ? 0 : 1,
         given(now),
         std::chrono::milliseconds{next_attempt - now}.count()};
@@ -187,7 +190,7 @@ DeadLetters::Result<void> DeadLetters::failed_again(
         " RETURNING " FC_DEAD_LETTER_COLUMNS,
         {given(now),
          name(failure.cause),
-         storable(failure.error),
+         storable(failure.error, error_size_max),
          counts ? 1 : 0,
          rest_ms,
          id,

@@ -1,5 +1,6 @@
 // src/adapters/postgres/record_stock.cpp - stock changes, one at a time per item
 #include "adapters/postgres/record.hpp"
+#include "adapters/postgres/storable.hpp"
 #include "domain/sale.hpp"
 #include "telemetry/log.hpp"
 
@@ -187,8 +188,8 @@ Record::Result<std::uint64_t> Record::write_movement(
          change.item,
          name(change.operation),
          change.quantity,
-         change.reason,
-         change.who,
+         storable(change.reason),
+         storable(change.who),
          change.trace_id,
          change.key,
          payload_of(change),

@@ -1,9 +1,10 @@
 // src/adapters/webhook/words.cpp - a stranger's text, made fit for a log, a table and a page
 #include "adapters/webhook/words.hpp"
 
-#include <array>
+#include "base/control_characters.hpp"
+#include "base/utf8.hpp"
+
 #include <cstddef>
-#include <cstdint>
 
 namespace firstcome::webhook {
 
@@ -11,38 +12,15 @@ namespace {
 
 constexpr std::size_t bytes_max = 1000;  // so says ports::DeliveryFailure
 
-// Bytes of the UTF-8 character at the front; 0: it is none.
-std::size_t character_size(std::string_view text) {
-    const auto first = static_cast<unsigned char>(text.front());
-    const std::size_t size = first < 0x80                     ? 1
-                             : first >= 0xC2 && first <= 0xDF ? 2
-                             : first >= 0xE0 && first <= 0xEF ? 3
-                             : first >= 0xF0 && first <= 0xF4 ? 4
-                                                              : 0;
-    if (size == 0 || text.size() < size) return 0;
-    constexpr std::array<std::uint32_t, 5> first_bits{0, 0x7F, 0x1F, 0x0F, 0x07};
-    std::uint32_t code = first & first_bits[size];
-    for (std::size_t at = 1; at < size; ++at) {
-        const auto byte = static_cast<unsigned char>(text[at]);
-        if ((byte & 0xC0U) != 0x80U) return 0;
-        code = (code << 6U) | (byte & 0x3FU);
-    }
-    // Longer than need be, half of a pair, beyond the last one.
-    constexpr std::array<std::uint32_t, 5> lowest{0, 0, 0x80, 0x800, 0x10000};
-    if (code < lowest[size] || (code >= 0xD800 && code <= 0xDFFF) || code > 0x10FFFF) return 0;
-    return size;
-}
-
 }  // namespace
 
 std::string in_plain_words(std::string_view text) {
     std::string words;
     while (!text.empty()) {
-        const std::size_t size = character_size(text);
-        const bool is_control = size == 1 && (text.front() < ' ' || text.front() == '\x7F');
+        const std::size_t size = base::character_size(text);
         std::string_view next = text.substr(0, size);
         if (size == 0) next = "?";
-        if (is_control) next = " ";
+        if (base::control_size(text) != 0) next = " ";
         if (words.size() + next.size() > bytes_max) break;
         words += next;
         text.remove_prefix(size == 0 ? 1 : size);

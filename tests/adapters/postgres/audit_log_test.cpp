@@ -100,6 +100,30 @@ TEST(PostgresAuditLog, AnEntryAddedAgainAfterALostAnswerIsThereOnce) {
     EXPECT_EQ(server.postgres.psql(url, "SELECT count(*) FROM audit_log"), "2") << "another one";
 }
 
+// The next attempt would fail just the same, and what is behind it would wait for ever.
+TEST(PostgresAuditLog, RefusesForGoodWhatTheDatabaseWillNeverTake) {
+    PostgresAuditWorld world;
+    for (const std::string_view json : {R"({"consumer":"\u0000"})", "{", "\xFF", "1e999999999"}) {
+        ports::AuditEntry entry = opened(world.clock().wall());
+        entry.after = json;
+        const auto added = world.log().add(entry);
+        ASSERT_FALSE(added) << json;
+        EXPECT_EQ(added.error(), ports::AuditError::refused) << json;
+    }
+    EXPECT_TRUE(world.log().add(opened(world.clock().wall())));
+}
+
+TEST(PostgresAuditLog, WaitsForATableThatIsNotThereYet) {
+    const std::string url = shared_postgres().make_database();
+    postgres::AuditLog log{connection_to(url)};
+    const ports::AuditEntry entry = opened(ManualClock{}.wall());
+    const auto added = log.add(entry);
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error(), ports::AuditError::unavailable) << "somebody may mend it";
+    ASSERT_TRUE(postgres::prepare_database(connection_to(url), 1).has_value());
+    EXPECT_TRUE(log.add(entry));
+}
+
 TEST(PostgresAuditLog, TellsWhenTheDatabaseIsAway) {
     postgres::AuditLog log{connection_to("postgresql://127.0.0.1:1/none")};
     const auto added = log.add({});

@@ -1,7 +1,6 @@
 // tests/adapters/postgres/dead_letters_test.cpp - dead letters beside the orders
 #include "adapters/postgres/dead_letters.hpp"
 
-#include "adapters/postgres/dead_letter_rows.hpp"
 #include "tests/adapters/postgres/world.hpp"
 #include "tests/contract/dead_letters_contract.hpp"
 
@@ -232,30 +231,6 @@ TEST_F(PostgresDeadLetters, ADamagedEntryIsReportedNeverGuessed) {
     ASSERT_TRUE(person.script("UPDATE failed_order_events SET item_id = 'not an id'").has_value());
     EXPECT_EQ(world.letters().find(id).error(), DeadLetterError::unavailable);
     EXPECT_EQ(world.letters().totals().value().retrying, 1U);
-}
-
-TEST(Storable, KeepsTextAndReplacesWhatIsNone) {
-    struct Row {
-        std::string_view given;
-        std::string_view stored;
-        std::string_view why;
-    };
-
-    const Row rows[] = {
-        {"plain", "plain", "ASCII stays"},
-        {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d",
-         "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d",
-         "two, three, four bytes"},
-        {{"a\0b", 3}, "a?b", "PostgreSQL has no NUL"},
-        {"\xc3", "?", "cut in the middle"},
-        {"\xc0\x80", "??", "overlong"},
-        {"\xed\xa0\x80", "???", "half of a surrogate pair"},
-        {"\xf4\x90\x80\x80", "????", "beyond Unicode"},
-        {"\xff(", "?(", "no beginning"},
-    };
-    for (const Row& row : rows) EXPECT_EQ(postgres::storable(row.given), row.stored) << row.why;
-    EXPECT_EQ(postgres::storable(std::string(2'000, 'x')).size(), 1'000U);
-    EXPECT_EQ(postgres::storable(std::string(999, 'x') + "\xc3\xa9").size(), 999U);
 }
 
 }  // namespace

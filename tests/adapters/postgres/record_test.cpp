@@ -123,6 +123,19 @@ TEST(LeadOfAShard, IsLostByANodeThatStandsStillTooLong) {
     EXPECT_FALSE(frozen.lead(0).value()) << "it must ask again, and hear no";
 }
 
+TEST(PostgresRecord, AChangeIsMadeWhateverItsReasonHolds) {
+    PostgresWorld world;
+    auto set = stock_set("shoe", 5);
+    set.reason = {"a\0\xFFz", 4};
+    const auto none = []() -> ports::SystemOfRecord::Result<std::optional<domain::StockFigures>> {
+        return std::nullopt;
+    };
+    const auto fine = [](const ports::RecordedItem&) { return ports::SystemOfRecord::Lowered{}; };
+    ASSERT_TRUE(world.record().change_stock(0, set, none, fine).has_value());
+    postgres::Connection person{connection_to(world.url())};
+    EXPECT_EQ(person.read("SELECT reason FROM stock_movements")->text(0, 0), "a??z");
+}
+
 TEST(PostgresRecord, AMachineThatIsGoneIsLookedForByTheServer) {
     PostgresWorld world;
     auto options = connection_to(world.url());

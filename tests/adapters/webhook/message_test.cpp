@@ -79,6 +79,9 @@ TEST(PlainWords, KeepWhatPeopleWroteAndNothingElse) {
         {"sold out", "sold out"},
         {"품절 é 😀", "품절 é 😀"},
         {"a\r\nb\x1B[31m\x7F", "a  b [31m"},
+        {"a\xC2\x9B"
+         "31m\xC2\x80\xC2\xA0z",
+         "a 31m \xC2\xA0z"},  // C1; then a space of its own
         {"a\xFF\xC0\xAF", "a???"},
         {"\xED\xA0\x80", "???"},       // half of a pair
         {"\xF4\x90\x80\x80", "????"},  // beyond the last one
