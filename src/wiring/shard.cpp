@@ -16,6 +16,11 @@ constexpr std::chrono::seconds uncompared_max{30};     // then somebody should k
 constexpr std::chrono::milliseconds lane_wait_max{2000};  // for one call of a stock change
 constexpr std::chrono::milliseconds lane_lock_max{1500};  // below it: the server says what was late
 
+ShardOptions with_epoch(ShardOptions options, redis::NewestEpoch& newest) {
+    options.ledger.handshake.newest = &newest;
+    return options;
+}
+
 redis::ConnectionOptions named(redis::ConnectionOptions options, std::string_view role) {
     options.client_name += "-";
     options.client_name += role;
@@ -58,6 +63,7 @@ redis::RebuildOptions rebuild_of(const ShardOptions& options) {
     redis::RebuildOptions made;
     made.shard = options.shard;
     made.key_ttl = options.key_ttl;
+    made.newest = options.ledger.handshake.newest;
     return made;
 }
 
@@ -91,7 +97,7 @@ Shard::Shard(
     const base::Clock& clock,
     app::DeliveredObserver delivered
 )
-    : options_(std::move(options)),
+    : options_(with_epoch(std::move(options), newest_epoch_)),
       breakers_(breakers),
       clock_(clock),
       lane_redis_(named(options_.redis, "lane"), clock),
@@ -111,7 +117,7 @@ Shard::Shard(
       leader_ledger_(
           options_.ledger, leader_redis_, leader_record_, clock, leader_entropy_, rest_in(rests_)
       ),
-      outbox_(options_.shard, relay_redis_, leader_record_, clock),
+      outbox_(options_.shard, relay_redis_, leader_record_, clock, options_.ledger.handshake),
       outbox_reader_(options_.shard, leader_redis_),
       sink_(
           sink_of(options_), [this] { return epoch_to_store_in(); }, [] {}
@@ -161,13 +167,22 @@ app::LeaderDuties Shard::duties() {
 }
 
 std::expected<bool, ports::RecordError> Shard::lead() {
-    if (!leader_.leading()) {
+    const bool led = leader_.leading();
+    if (!led) {
         compared_at_ = clock_.monotonic();
         not_compared_.clear();
     }
     const auto ours = leader_record_.lead(options_.shard);
     if (ours && *ours) beat_at_ = clock_.monotonic() + beat_every;
+    if (ours && !led) look_for_newer_epoch();
     return ours;
+}
+
+// Another leader may have opened the shard on another Redis, while ours is there and answers: what
+// is decided in it from then on is lost. Asked here and not on the lane, which would stand as long
+// as PostgreSQL does not answer. Who leads knows, since nobody else begins an epoch.
+void Shard::look_for_newer_epoch() {
+    if (const auto epoch = leader_record_.epoch(options_.shard)) newest_epoch_.heard(epoch->number);
 }
 
 // A batch with refused orders takes many sink calls; the lead must not be lost over it.

@@ -120,11 +120,13 @@ public:
 private:
     [[nodiscard]] app::LeaderDuties duties();
     [[nodiscard]] std::expected<bool, ports::RecordError> lead();
+    void look_for_newer_epoch();
     [[nodiscard]] std::optional<ports::Epoch> epoch_to_store_in();
     [[nodiscard]] std::uint64_t pending();
     void conserve();
     void note_compared(bool compared);
 
+    redis::NewestEpoch newest_epoch_;
     ShardOptions options_;
     ShardBreakers breakers_;
     const base::Clock& clock_;  // outlives

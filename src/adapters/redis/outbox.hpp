@@ -28,7 +28,8 @@ public:
         unsigned shard,
         Connection& connection,         // outlives
         ports::SystemOfRecord& record,  // outlives
-        const base::Clock& clock        // outlives
+        const base::Clock& clock,       // outlives
+        Handshake::Options handshake = {}
     );
 
     [[nodiscard]] std::expected<std::vector<domain::Event>, ports::OutboxError> pull(

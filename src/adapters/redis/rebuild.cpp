@@ -49,7 +49,9 @@ Rebuild::Rebuild(
       record_(record),
       clock_(clock),
       progress_(std::move(progress)),
-      calls_({.ask_again = {}}, options.shard, connection, record, clock) {
+      calls_(
+          {.ask_again = {}, .newest = options.newest}, options.shard, connection, record, clock
+      ) {
     FC_ASSERT(options.key_ttl.count() > 0);
     FC_ASSERT(options.writes_a_call > 0 && options.writes_a_call <= 1000);
 }
@@ -115,7 +117,9 @@ std::expected<ports::Epoch, RecordError> Rebuild::next_epoch() {
         if (!connection_.connect()) return std::unexpected(RecordError::unavailable);
     }
     generation_ = connection_.generation();
-    return record_.advance_epoch(options_.shard, *recorded, connection_.server().life());
+    auto next = record_.advance_epoch(options_.shard, *recorded, connection_.server().life());
+    if (next && options_.newest != nullptr) options_.newest->heard(next->number);
+    return next;
 }
 
 // A rebuild may take longer than a silent leader keeps the lead; without this two nodes would take

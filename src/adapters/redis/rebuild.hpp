@@ -32,6 +32,7 @@ struct RebuildOptions {
     bool server_time = true;          ///< as in LedgerOptions
     std::chrono::milliseconds look_every{1000};  ///< whether the server kept its memory, by itself
     std::chrono::milliseconds beat_every{1000};  ///< a lead that is not asked for is lost in three
+    NewestEpoch* newest = nullptr;               ///< as in Handshake::Options
 };
 
 /// What a rebuild came to.

@@ -238,6 +238,39 @@ TEST_F(RedisLedger, AServerThatWasLeftBehindSellsNothing) {
     EXPECT_EQ(shop.place(leader.ledger, {}), "accepted 1") << "what nobody stored is lost with it";
 }
 
+TEST_F(RedisLedger, AServerThatWasLeftBehindSellsNothingHoweverLongItsConnectionLives) {
+    const auto behind = open();
+    const domain::Order before = order_of(*behind, {.key = "before"});
+    EXPECT_TRUE(behind->drain());
+    test::RedisServer other;
+    Node leader{{.number = 2}, other, shop.truth, shop.clock};
+    EXPECT_TRUE(leader.rebuild.run().has_value());
+    // As the relay of a node that does not lead does each second.
+    behind->newest_epoch.heard(behind->record.epoch(0)->number);
+    EXPECT_EQ(shop.place(behind->ledger, {}), "rebuilding");
+    shop.truth.fail_with(ports::RecordError::unavailable);
+    EXPECT_EQ(shop.place(behind->ledger, {}), "rebuilding") << "what is superseded stays so";
+    EXPECT_EQ(left(), "9");
+    shop.truth.fail_with(std::nullopt);
+    EXPECT_EQ(shop.place(leader.ledger, {.key = "before"}), "replayed 1");
+    EXPECT_EQ(shop.truth.find(before.id).value()->id, before.id);
+}
+
+TEST_F(RedisLedger, WhoBeginsAnEpochElsewhereLeavesTheOldServerWithAllItsConnections) {
+    const auto node = open();
+    order_of(*node, {});
+    ASSERT_TRUE(node->outbox.pull(1, {}).has_value());
+    // As a node whose leader's connection broke and was led to a promoted Redis.
+    test::RedisServer promoted;
+    Connection leader{options_for(promoted.url()), real_clock};
+    Rebuild rebuild{
+        {.server_time = false, .newest = &node->newest_epoch}, leader, node->record, shop.clock};
+    ASSERT_TRUE(rebuild.run().has_value());
+    EXPECT_EQ(shop.place(node->ledger, {}), "rebuilding");
+    EXPECT_EQ(node->outbox.pull(1, {}).error(), ports::OutboxError::unavailable);
+    EXPECT_EQ(left(), "9");
+}
+
 TEST_F(RedisLedger, GoesOnSellingWhileTheTruthIsAway) {
     const auto node = open();
     shop.truth.fail_with(ports::RecordError::unavailable);
