@@ -422,6 +422,20 @@ TEST_F(RedisLedger, WhatIsDeclaredStaysDeclared) {
     EXPECT_EQ(order_of(*node, {.key = "k"}).durability, Durability::redis);
 }
 
+TEST_F(RedisLedger, IsDeclaredByAServerWhoseMemoryIsUsedUpToo) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    const auto pass = [&](std::chrono::milliseconds by) { shop.clock.pass(by); };
+    const auto waiting = open(options, pass);
+    EXPECT_EQ(shop.place(waiting->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
+    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    const auto declaring = shop.node(options, pass);
+    shop.cli({"CONFIG", "SET", "maxmemory", "1"});
+    EXPECT_EQ(shop.place(declaring->ledger, {.key = "k"}), "replayed 1");
+    shop.cli({"CONFIG", "SET", "maxmemory", "0"});
+    EXPECT_EQ(order_of(*declaring, {.key = "k"}).durability, Durability::redis);
+}
+
 TEST_F(RedisLedger, AnEntryThatAnotherLifeLostIsNeverTakenForRelayed) {
     NodeOptions options;
     options.ledger.level = Durability::database;

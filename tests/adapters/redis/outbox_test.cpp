@@ -190,6 +190,16 @@ TEST_F(RedisOutbox, AnOrderIsFoundInItUntilItIsStored) {
     EXPECT_FALSE(reader.find(ids.front()).value().has_value());
 }
 
+TEST_F(RedisOutbox, LeavesAServerWhoseMemoryIsUsedUp) {
+    place(3);
+    shop.cli({"CONFIG", "SET", "maxmemory", "1"});
+    EXPECT_EQ(shop.place(node->ledger, {}), name(ports::LedgerError::storage_full));
+    EXPECT_TRUE(node->drain());
+    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "0");
+    shop.cli({"CONFIG", "SET", "maxmemory", "0"});
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 4");
+}
+
 TEST_F(RedisOutbox, AReaderSeesWhenTheLineHasPassed) {
     OutboxReader reader{0, node->leader};
     EXPECT_FALSE(reader.end().value().has_value());

@@ -258,6 +258,24 @@ TEST_F(RedisRebuild, ParkedOrdersKeepTheirUnitsAndTheirPlace) {
     EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2");
 }
 
+TEST_F(RedisRebuild, AServerWhoseMemoryIsUsedUpIsRebuiltAndTakesUnitsBack) {
+    set_stock(100, 10);
+    const auto order = place({.user = "ann", .quantity = 4, .key = "k"});
+    EXPECT_TRUE(node->drain());
+    shop.cli({"FLUSHALL"});
+    shop.cli({"CONFIG", "SET", "maxmemory", "1"});
+    const auto rebuilt = node->rebuild.run();
+    EXPECT_TRUE(rebuilt.has_value());
+    EXPECT_EQ(rebuilt.value_or(Rebuilt{}).keys, 1U);
+    EXPECT_EQ(shop.cli({"HGET", "fc:{s0}:bought:shoe", "ann"}), "4");
+    EXPECT_EQ(shop.place(node->ledger, {}), name(LedgerError::storage_full));
+    EXPECT_EQ(node->ledger.release(order, "test"), ports::Release::released);
+    EXPECT_EQ(item("remaining"), "100");
+    shop.cli({"CONFIG", "SET", "maxmemory", "0"});
+    EXPECT_EQ(shop.place(node->ledger, {.user = "ann", .quantity = 10}), "accepted 2");
+    expect_conserved();
+}
+
 TEST_F(RedisRebuild, NothingIsSoldWhileItLasts) {
     for (int i = 0; i < 10; ++i) place({.key = "k"});
     EXPECT_TRUE(node->drain());
