@@ -118,7 +118,7 @@ Shard::Shard(
           options_.ledger, leader_redis_, leader_record_, clock, leader_entropy_, rest_in(rests_)
       ),
       outbox_(options_.shard, relay_redis_, leader_record_, clock, options_.ledger.handshake),
-      outbox_reader_(options_.shard, leader_redis_),
+      outbox_reader_(options_.shard, leader_redis_, clock),
       sink_(
           sink_of(options_), [this] { return epoch_to_store_in(); }, [] {}
       ),
