@@ -190,6 +190,23 @@ TEST_F(RedisOutbox, AnOrderIsFoundInItUntilItIsStored) {
     EXPECT_FALSE(reader.find(ids.front()).value().has_value());
 }
 
+TEST_F(RedisOutbox, AnOrderIsFoundThoughTheClocksOfNodeAndServerAreADayApart) {
+    NodeOptions options;
+    options.ledger.server_time = true;  // an id has the node's time, its order the server's
+    node = shop.node(options);
+    OutboxReader reader{0, node->leader, shop.clock};
+    for (const auto apart : {-24h, 24h}) {
+        shop.clock.step_wall(real_clock.wall() + apart - shop.clock.wall());
+        const domain::OrderId id = place(1).front();
+        const auto found = reader.find(id).value();
+        ASSERT_TRUE(found.has_value()) << apart / 1h << " h";
+        EXPECT_EQ(found->id, id);
+    }
+    shop.clock.step_wall(72h);
+    domain::OrderIdMaker others{0, 0, shop.entropy};
+    EXPECT_FALSE(reader.find(others.next(shop.clock.wall())).value().has_value());
+}
+
 /// A clock on which each look takes a second.
 class SlowClock final : public base::Clock {
 public:
