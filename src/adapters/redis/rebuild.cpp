@@ -79,6 +79,7 @@ std::expected<Rebuilt, RecordError> Rebuild::run() {
     done_ = {};
     waiting_.clear();
     beat_at_ = clock_.monotonic() + options_.beat_every;
+    tell_at_ = {};
     calls_.doubt();
     if (!connection_.connect()) return std::unexpected(RecordError::unavailable);
     const auto epoch = next_epoch();
@@ -381,8 +382,11 @@ std::expected<void, RecordError> Rebuild::open(const Begun& begun) {
     return {};
 }
 
-void Rebuild::tell(std::string_view stage, std::uint64_t done) const {
-    if (progress_) progress_(stage, done);
+void Rebuild::tell(std::string_view stage, std::uint64_t done) {
+    const base::MonotonicTime now = clock_.monotonic();
+    if (!progress_ || now < tell_at_) return;
+    tell_at_ = now + options_.tell_every;
+    progress_(stage, done);
 }
 
 }  // namespace firstcome::redis

@@ -32,6 +32,7 @@ struct RebuildOptions {
     bool server_time = true;          ///< as in LedgerOptions
     std::chrono::milliseconds look_every{1000};  ///< whether the server kept its memory, by itself
     std::chrono::milliseconds beat_every{1000};  ///< a lead that is not asked for is lost in three
+    std::chrono::milliseconds tell_every{1000};  ///< its progress
     NewestEpoch* newest = nullptr;               ///< as in Handshake::Options
 };
 
@@ -54,7 +55,8 @@ struct Rebuilt {
 /// Source   ADR-0010
 class Rebuild {
 public:
-    /// Stage (`outbox`, `items`, `keys`) and how many of it are done.
+    /// Stage (`outbox`, `items`, `keys`) and how many of it are done: when the first are, and then
+    /// every `tell_every`. What it came to in the end stands in the log.
     using Progress = std::function<void(std::string_view stage, std::uint64_t done)>;
 
     Rebuild(
@@ -119,7 +121,7 @@ private:
     [[nodiscard]] Result<void> write_keys(const Begun& begun, std::span<const Key> keys);
     [[nodiscard]] Result<void> open(const Begun& begun);
     [[nodiscard]] std::string lifetime() const;
-    void tell(std::string_view stage, std::uint64_t done) const;
+    void tell(std::string_view stage, std::uint64_t done);
 
     RebuildOptions options_;
     Connection& connection_;         // outlives
@@ -133,6 +135,7 @@ private:
     // Of the rebuild at hand.
     Rebuilt done_;
     base::MonotonicTime beat_at_{};
+    base::MonotonicTime tell_at_{};
     std::uint64_t generation_ = 0;
     std::map<domain::ItemId, Waiting> waiting_;
 };

@@ -282,7 +282,7 @@ TEST_F(RedisRebuild, NothingIsSoldWhileItLasts) {
     shop.cli({"FLUSHALL"});
     int asked = 0;
     Rebuild rebuild{
-        {.shard = 0, .server_time = false},
+        {.shard = 0, .server_time = false, .tell_every = {}},
         node->leader,
         node->record,
         shop.clock,
@@ -390,6 +390,31 @@ TEST_F(RedisRebuild, AnotherLifetimeOfKeysForgetsNone) {
     shop.clock.pass(2h);
     EXPECT_EQ(shop.place(node->ledger, {.key = "stored"}), "accepted 3");
     EXPECT_EQ(shop.cli({"EVAL", "return #redis.call('KEYS', '*:keys:*')", "0"}), "2");
+}
+
+TEST_F(RedisRebuild, TellsItsProgressOnceAPeriodHoweverManyPiecesThereAre) {
+    for (int i = 0; i < 5; ++i) place({.key = "k" + std::to_string(i)});
+    EXPECT_TRUE(node->drain());
+    const auto told = [&](std::chrono::milliseconds every) {
+        std::string all;
+        const RebuildOptions options{.writes_a_call = 1, .server_time = false, .tell_every = every};
+        Rebuild rebuild{
+            options,
+            node->leader,
+            node->record,
+            shop.clock,
+            [&](std::string_view stage, std::uint64_t done) {
+                all += std::string(stage) + " " + std::to_string(done) + ", ";
+            }};
+        for (int again = 0; again < 2; ++again) {
+            shop.cli({"FLUSHALL"});
+            EXPECT_TRUE(rebuild.run().has_value());
+        }
+        return all;
+    };
+    EXPECT_EQ(told(1s), "items 1, items 1, ") << "the first of each rebuild";
+    const std::string each = "items 1, keys 1, keys 2, keys 3, keys 4, keys 5, ";
+    EXPECT_EQ(told(0s), each + each);
 }
 
 TEST_F(RedisRebuild, ManyBuyersAndKeysGoInPieces) {
