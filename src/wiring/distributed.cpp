@@ -201,15 +201,12 @@ Backend::Result<void> Distributed::read_secret() {
 Backend::Result<void> Distributed::check_redis() {
     for (const auto& shard : shards_) {
         const auto give_up = clock_.monotonic() + start_patience;
-        while (true) {
-            const auto connected = shard->connection().connect();
-            if (connected || connected.error().error != redis::CommandError::not_sent) break;
-            if (connected.error().distrusted) break;
-            if (clock_.monotonic() > give_up) break;
-            log::warn("waiting for Redis", {{"reason", connected.error().text}});
+        redis::ServerCheck check = redis::check_server(shard->connection());
+        while (check.passing && clock_.monotonic() < give_up) {
+            log::warn("waiting for Redis", {{"reason", check.error}});
             base::Doorbell{}.rest(start_pause);
+            check = redis::check_server(shard->connection());
         }
-        const redis::ServerCheck check = redis::check_server(shard->connection());
         if (!check.error.empty()) return std::unexpected("redis.url: " + check.error);
         for (const std::string& warning : check.warnings) log::warn(warning);
     }
