@@ -160,7 +160,11 @@ app::LeaderDuties Shard::duties() {
         .lead = [this] { return lead(); },
         .epoch_is_good = [this] { return rebuild_.keep(); },
         .relay = [this] { return relay_.step(); },
-        .hurry = [this](base::MonotonicTime deadline) { relay_.hurry(deadline); },
+        .hurry =
+            [this](base::MonotonicTime deadline) {
+                relay_.hurry(deadline);
+                rebuild_.hurry(deadline);
+            },
         .conserve = [this] { conserve(); },
         .pending = [this] { return pending(); },
     };
@@ -254,6 +258,7 @@ void Shard::refresh() {
                 permit->succeed(clock_.monotonic());
             }
             if (refreshed) refreshed_.store(true);
+            rebuilding_.store(!refreshed && refreshed.error() == ports::LedgerError::rebuilding);
         }
         refreshing_.store(false);
     });

@@ -90,6 +90,11 @@ public:
     /// Thread   any
     [[nodiscard]] bool refreshed() const { return refreshed_.load(); }
 
+    /// Whether the last look at the items was told to wait until the shard is rebuilt.
+    ///
+    /// Thread   any
+    [[nodiscard]] bool rebuilding() const { return rebuilding_.load(); }
+
     /// Returns the orders left in the outbox, when this node leads.
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline);
 
@@ -143,6 +148,7 @@ private:
     app::OrderLane* lane_ = nullptr;
     std::atomic<bool> refreshing_{false};
     std::atomic<bool> refreshed_{false};
+    std::atomic<bool> rebuilding_{false};
 
     base::SystemEntropy leader_entropy_;
     base::SystemEntropy leader_record_entropy_;

@@ -443,6 +443,18 @@ class Start(Distributed):
         node = self.start_node(redis_port=slow.port)
         self.assertRegex(node.log(), "waiting for Redis.*it is still reading its data")
 
+    def test_a_shard_that_is_rebuilt_for_long_is_waited_for_until_a_signal(self):
+        """As a long rebuild looks from outside: the leader opened the shard on another Redis."""
+        self.start_node()
+        other = self.made(Redis(self.scratch))
+        node = self.start_node(redis_port=other.port, start=False).launch()
+        longer_than_for_a_store = r'waiting for a shard.*"rebuilding":true,"seconds":2[1-9]'
+        wait_until(
+            lambda: re.search(longer_than_for_a_store, node.log()), "it goes on waiting", 60, 0.1
+        )
+        node.stop()
+        self.assertRegex(node.log(), "stopping before the start is over")
+
     def test_a_redis_that_is_too_old(self):
         # The real server, but for the version it tells.
         version = re.search(r"redis_version:(\d)", self.redis.cli("INFO", "server"))[0]

@@ -195,7 +195,7 @@ class LeftBehind(Distributed):
         # An order that would be refused anyway: what is accepted until then would be lost.
         wait_until(
             lambda: client.order("ann", "drop", key="again").code == "please_wait",
-            "the node that was left behind stops", 10, SLOW_POLL_S
+            "the node that was left behind stops", 10, SLOW_LOOK_S
         )
         row.survived(time.monotonic() - began)
         leader.wait_ready()

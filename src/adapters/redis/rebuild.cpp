@@ -127,6 +127,7 @@ std::expected<ports::Epoch, RecordError> Rebuild::next_epoch() {
 // it from each other for ever, each beginning anew.
 std::expected<void, RecordError> Rebuild::keep_lead() {
     const base::MonotonicTime now = clock_.monotonic();
+    if (now >= give_up_at_.load()) return std::unexpected(RecordError::unavailable);
     if (now < beat_at_) return {};
     const auto ours = record_.lead(options_.shard);
     if (!ours) return std::unexpected(ours.error());

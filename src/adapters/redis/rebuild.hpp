@@ -7,6 +7,7 @@
 #include "base/time.hpp"
 #include "ports/system_of_record.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -73,6 +74,11 @@ public:
 
     [[nodiscard]] std::expected<Rebuilt, ports::RecordError> run();
 
+    /// From the deadline on a rebuild is given up at its next step, and the shard stays closed.
+    ///
+    /// Thread   any
+    void hurry(base::MonotonicTime deadline) { give_up_at_.store(deadline); }
+
     /// What keeps the shard closed until somebody mends it: what, where, what to do.
     ///
     /// Thread   any
@@ -130,6 +136,7 @@ private:
     Progress progress_;
     ShardCalls calls_;
     base::MonotonicTime look_at_{};
+    std::atomic<base::MonotonicTime> give_up_at_{base::MonotonicTime::max()};
     base::Note trouble_;
 
     // Of the rebuild at hand.

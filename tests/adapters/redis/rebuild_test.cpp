@@ -353,6 +353,17 @@ TEST_F(RedisRebuild, AsksForItsLeadAsLongAsItLasts) {
     expect_conserved();
 }
 
+TEST_F(RedisRebuild, IsGivenUpByANodeThatEnds) {
+    node->rebuild.hurry(shop.clock.monotonic() + 1s);
+    EXPECT_TRUE(node->rebuild.run().has_value()) << "there is time yet";
+    shop.clock.pass(1s);
+    EXPECT_EQ(node->rebuild.run().error(), RecordError::unavailable);
+    EXPECT_EQ(shop.place(node->ledger, {}), "rebuilding");
+    const auto next = shop.node({.number = 2});
+    EXPECT_TRUE(next->rebuild.keep());
+    EXPECT_EQ(shop.place(next->ledger, {}), "accepted 1");
+}
+
 TEST_F(RedisRebuild, WithoutTheTruthTheShardStaysClosed) {
     shop.cli({"FLUSHALL"});
     shop.truth.fail_with(RecordError::unavailable);
