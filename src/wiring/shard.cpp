@@ -14,6 +14,7 @@ constexpr std::chrono::milliseconds beat_every{1000};  // the lead is renewed, a
 constexpr std::chrono::seconds lead_slack{3};          // beyond the longest sink call
 constexpr std::chrono::seconds uncompared_max{30};     // then somebody should know
 constexpr std::chrono::milliseconds lane_wait_max{2000};  // for one call of a stock change
+constexpr std::chrono::milliseconds lane_job_max{2500};   // for all, beside a wait for the relay
 constexpr std::chrono::milliseconds lane_lock_max{1500};  // below it: the server says what was late
 
 ShardOptions with_epoch(ShardOptions options, redis::NewestEpoch& newest) {
@@ -39,8 +40,8 @@ postgres::RecordOptions record_of(const ShardOptions& options, std::string_view 
     return made;
 }
 
-// The lane stands while a stock change waits, and orders behind it: a PostgreSQL that hangs must be
-// given up well before the watchdog (5 s) takes the lane for stuck.
+// The lane stands while a stock change waits, and orders behind it: a PostgreSQL that hangs or is
+// slow must be given up well before the watchdog (5 s) takes the lane for stuck.
 postgres::RecordOptions lane_record_of(const ShardOptions& options) {
     postgres::RecordOptions made = record_of(options, "lane");
     postgres::ConnectionOptions& connection = made.connection;
@@ -110,7 +111,13 @@ Shard::Shard(
           lane_entropy_,
           rest_in(rests_)
       ),
-      guarded_(lane_ledger_, breakers.redis, clock, &breakers.postgres),
+      bounded_(
+          lane_ledger_,
+          lane_job_max,
+          clock,
+          [this](std::optional<base::MonotonicTime> end) { lane_record_.end_by(end); }
+      ),
+      guarded_(bounded_, breakers.redis, clock, &breakers.postgres),
       relay_redis_(named(options_.redis, "relay"), clock),
       leader_redis_(named(options_.redis, "leader"), clock),
       leader_record_(record_of(options_, "leader"), clock, leader_record_entropy_),

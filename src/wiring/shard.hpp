@@ -23,6 +23,7 @@
 #include "domain/stock.hpp"
 #include "ports/store_drift.hpp"
 #include "resilience/circuit_breaker.hpp"
+#include "wiring/bounded_ledger.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -144,6 +145,7 @@ private:
     redis::Connection lane_redis_;
     postgres::Record lane_record_;
     redis::Ledger lane_ledger_;
+    BoundedLedger bounded_;
     guarded::Ledger guarded_;
     app::OrderLane* lane_ = nullptr;
     std::atomic<bool> refreshing_{false};
