@@ -35,7 +35,7 @@ struct LeaderDuties {
     std::function<bool()> epoch_is_good;
     /// One round of the shard's relay: Relay::step.
     std::function<RelayStep()> relay;
-    /// Relay::hurry of the same relay.
+    /// Relay::hurry of the same relay, and no rebuild goes on beyond the deadline either.
     std::function<void(base::MonotonicTime deadline)> hurry;
     /// Compares the ledger with the truth, and repairs.
     std::function<void()> conserve;

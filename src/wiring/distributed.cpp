@@ -16,6 +16,7 @@
 #include "wiring/events.hpp"
 #include "wiring/low_stock.hpp"
 #include "wiring/outbox_view.hpp"
+#include "wiring/serve.hpp"
 #include "wiring/shard.hpp"
 #include "wiring/shown_ledger.hpp"
 #include "wiring/store_options.hpp"
@@ -43,8 +44,9 @@ constexpr std::chrono::milliseconds refresh_look{5};
 constexpr std::chrono::milliseconds health_look_max{1'000};
 constexpr std::chrono::seconds start_patience{20};  // for stores that are just starting
 constexpr std::chrono::milliseconds start_pause{500};
-constexpr std::size_t shown_orders_max = 20'000;  // some 5 MB: minutes of readers who look again
-constexpr std::chrono::seconds lead_slack{30};    // beyond what a batch of posts may take
+constexpr std::chrono::seconds start_told_every{3};  // what is waited for
+constexpr std::size_t shown_orders_max = 20'000;     // some 5 MB: minutes of readers who look again
+constexpr std::chrono::seconds lead_slack{30};       // beyond what a batch of posts may take
 
 class Distributed final : public Backend {
 public:
@@ -176,7 +178,8 @@ Backend::Result<void> Distributed::prepare_database() {
         auto prepared =
             postgres::prepare_database(postgres_options(config_, "start"), config_.lane.count);
         if (prepared) return {};
-        if (!prepared.error().passing || clock_.monotonic() > give_up) {
+        const bool hopeless = !prepared.error().passing || is_asked_to_end();
+        if (hopeless || clock_.monotonic() > give_up) {
             return std::unexpected(std::move(prepared.error().text));
         }
         log::warn("waiting for PostgreSQL", {{"reason", prepared.error().text}});
@@ -201,15 +204,12 @@ Backend::Result<void> Distributed::read_secret() {
 Backend::Result<void> Distributed::check_redis() {
     for (const auto& shard : shards_) {
         const auto give_up = clock_.monotonic() + start_patience;
-        while (true) {
-            const auto connected = shard->connection().connect();
-            if (connected || connected.error().error != redis::CommandError::not_sent) break;
-            if (connected.error().distrusted) break;
-            if (clock_.monotonic() > give_up) break;
-            log::warn("waiting for Redis", {{"reason", connected.error().text}});
+        redis::ServerCheck check = redis::check_server(shard->connection());
+        while (check.passing && clock_.monotonic() < give_up && !is_asked_to_end()) {
+            log::warn("waiting for Redis", {{"reason", check.error}});
             base::Doorbell{}.rest(start_pause);
+            check = redis::check_server(shard->connection());
         }
-        const redis::ServerCheck check = redis::check_server(shard->connection());
         if (!check.error.empty()) return std::unexpected("redis.url: " + check.error);
         for (const std::string& warning : check.warnings) log::warn(warning);
     }
@@ -315,16 +315,30 @@ Backend::Result<void> Distributed::start(std::span<app::OrderLane* const> lanes)
     return wait_until_refreshed();
 }
 
-// Before that an item that exists would be called unknown.
+// Before that an item that exists would be called unknown. A rebuild takes as long as it takes: to
+// end and start again would only make it longer.
 Backend::Result<void> Distributed::wait_until_refreshed() {
-    const auto give_up = clock_.monotonic() + start_patience;
+    const auto began = clock_.monotonic();
+    auto give_up = began + start_patience;
+    auto tell_at = began + start_told_every;
     base::Doorbell rests;
-    for (const auto& shard : shards_) {
-        while (!shard->refreshed()) {
-            if (clock_.monotonic() > give_up) {
+    for (std::size_t at = 0; at < shards_.size(); ++at) {
+        while (!shards_[at]->refreshed()) {
+            const auto now = clock_.monotonic();
+            if (is_asked_to_end()) return std::unexpected("the items are not read from Redis yet");
+            if (shards_[at]->rebuilding()) give_up = now + start_patience;
+            if (now > give_up) {
                 return std::unexpected(
-                    "the items cannot be read from Redis: it is being rebuilt, or no node leads; "
-                    "the log says more, and a later start will do"
+                    "the items cannot be read: Redis or PostgreSQL does not answer; the log says "
+                    "more, and a later start will do"
+                );
+            }
+            if (now >= tell_at) {
+                tell_at = now + start_told_every;
+                const auto waited = std::chrono::floor<std::chrono::seconds>(now - began).count();
+                log::info(
+                    "waiting for a shard's items",
+                    {{"shard", at}, {"rebuilding", shards_[at]->rebuilding()}, {"seconds", waited}}
                 );
             }
             rests.rest(refresh_look);

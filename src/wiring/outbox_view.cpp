@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds look_again{2};
 void OutboxView::add_shard(unsigned shard, redis::ConnectionOptions options) {
     Shard& added = shards_.emplace_back();
     added.connection = std::make_unique<redis::Connection>(std::move(options), *clock_);
-    added.reader = std::make_unique<redis::OutboxReader>(shard, *added.connection);
+    added.reader = std::make_unique<redis::OutboxReader>(shard, *added.connection, *clock_);
 }
 
 std::expected<std::optional<domain::Order>, ports::StoreError> OutboxView::find(domain::OrderId id

@@ -73,6 +73,12 @@ std::expected<void, std::string> write_ready_file(
 
 }  // namespace
 
+bool is_asked_to_end() {
+    sigset_t pending{};
+    ::sigpending(&pending);
+    return ::sigismember(&pending, SIGTERM) == 1 || ::sigismember(&pending, SIGINT) == 1;
+}
+
 void stop_at_once(std::string_view why) {
     log::error(why);
     log::stop();
@@ -95,7 +101,12 @@ int serve(const config::Config& config, const ServeOptions& options) {
     ::signal(SIGXFSZ, SIG_IGN);
     ::signal(SIGPIPE, SIG_IGN);
     Service service{config};
-    if (auto started = service.start(options); !started) return fail(started.error());
+    if (auto started = service.start(options); !started) {
+        if (!is_asked_to_end()) return fail(started.error());
+        log::info("stopping before the start is over", {{"reason", started.error()}});
+        log::stop();
+        return 0;
+    }
     log::info(
         "listening",
         {{"address", service.address()},

@@ -20,4 +20,10 @@ struct ServeOptions {
 /// Thread   main, with SIGTERM, SIGINT and SIGHUP blocked
 [[nodiscard]] int serve(const config::Config& config, const ServeOptions& options);
 
+/// Whether a signal to end has come that nobody has taken yet: who waits for long at the start
+/// looks.
+///
+/// Thread   main
+[[nodiscard]] bool is_asked_to_end();
+
 }  // namespace firstcome::wiring

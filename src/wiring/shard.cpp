@@ -14,7 +14,13 @@ constexpr std::chrono::milliseconds beat_every{1000};  // the lead is renewed, a
 constexpr std::chrono::seconds lead_slack{3};          // beyond the longest sink call
 constexpr std::chrono::seconds uncompared_max{30};     // then somebody should know
 constexpr std::chrono::milliseconds lane_wait_max{2000};  // for one call of a stock change
+constexpr std::chrono::milliseconds lane_job_max{2500};   // for all, beside a wait for the relay
 constexpr std::chrono::milliseconds lane_lock_max{1500};  // below it: the server says what was late
+
+ShardOptions with_epoch(ShardOptions options, redis::NewestEpoch& newest) {
+    options.ledger.handshake.newest = &newest;
+    return options;
+}
 
 redis::ConnectionOptions named(redis::ConnectionOptions options, std::string_view role) {
     options.client_name += "-";
@@ -34,8 +40,8 @@ postgres::RecordOptions record_of(const ShardOptions& options, std::string_view 
     return made;
 }
 
-// The lane stands while a stock change waits, and orders behind it: a PostgreSQL that hangs must be
-// given up well before the watchdog (5 s) takes the lane for stuck.
+// The lane stands while a stock change waits, and orders behind it: a PostgreSQL that hangs or is
+// slow must be given up well before the watchdog (5 s) takes the lane for stuck.
 postgres::RecordOptions lane_record_of(const ShardOptions& options) {
     postgres::RecordOptions made = record_of(options, "lane");
     postgres::ConnectionOptions& connection = made.connection;
@@ -58,6 +64,7 @@ redis::RebuildOptions rebuild_of(const ShardOptions& options) {
     redis::RebuildOptions made;
     made.shard = options.shard;
     made.key_ttl = options.key_ttl;
+    made.newest = options.ledger.handshake.newest;
     return made;
 }
 
@@ -91,7 +98,7 @@ Shard::Shard(
     const base::Clock& clock,
     app::DeliveredObserver delivered
 )
-    : options_(std::move(options)),
+    : options_(with_epoch(std::move(options), newest_epoch_)),
       breakers_(breakers),
       clock_(clock),
       lane_redis_(named(options_.redis, "lane"), clock),
@@ -104,15 +111,21 @@ Shard::Shard(
           lane_entropy_,
           rest_in(rests_)
       ),
-      guarded_(lane_ledger_, breakers.redis, clock, &breakers.postgres),
+      bounded_(
+          lane_ledger_,
+          lane_job_max,
+          clock,
+          [this](std::optional<base::MonotonicTime> end) { lane_record_.end_by(end); }
+      ),
+      guarded_(bounded_, breakers.redis, clock, &breakers.postgres),
       relay_redis_(named(options_.redis, "relay"), clock),
       leader_redis_(named(options_.redis, "leader"), clock),
       leader_record_(record_of(options_, "leader"), clock, leader_record_entropy_),
       leader_ledger_(
           options_.ledger, leader_redis_, leader_record_, clock, leader_entropy_, rest_in(rests_)
       ),
-      outbox_(options_.shard, relay_redis_, leader_record_, clock),
-      outbox_reader_(options_.shard, leader_redis_),
+      outbox_(options_.shard, relay_redis_, leader_record_, clock, options_.ledger.handshake),
+      outbox_reader_(options_.shard, leader_redis_, clock),
       sink_(
           sink_of(options_), [this] { return epoch_to_store_in(); }, [] {}
       ),
@@ -154,20 +167,33 @@ app::LeaderDuties Shard::duties() {
         .lead = [this] { return lead(); },
         .epoch_is_good = [this] { return rebuild_.keep(); },
         .relay = [this] { return relay_.step(); },
-        .hurry = [this](base::MonotonicTime deadline) { relay_.hurry(deadline); },
+        .hurry =
+            [this](base::MonotonicTime deadline) {
+                relay_.hurry(deadline);
+                rebuild_.hurry(deadline);
+            },
         .conserve = [this] { conserve(); },
         .pending = [this] { return pending(); },
     };
 }
 
 std::expected<bool, ports::RecordError> Shard::lead() {
-    if (!leader_.leading()) {
+    const bool led = leader_.leading();
+    if (!led) {
         compared_at_ = clock_.monotonic();
         not_compared_.clear();
     }
     const auto ours = leader_record_.lead(options_.shard);
     if (ours && *ours) beat_at_ = clock_.monotonic() + beat_every;
+    if (ours && !led) look_for_newer_epoch();
     return ours;
+}
+
+// Another leader may have opened the shard on another Redis, while ours is there and answers: what
+// is decided in it from then on is lost. Asked here and not on the lane, which would stand as long
+// as PostgreSQL does not answer. Who leads knows, since nobody else begins an epoch.
+void Shard::look_for_newer_epoch() {
+    if (const auto epoch = leader_record_.epoch(options_.shard)) newest_epoch_.heard(epoch->number);
 }
 
 // A batch with refused orders takes many sink calls; the lead must not be lost over it.
@@ -239,6 +265,7 @@ void Shard::refresh() {
                 permit->succeed(clock_.monotonic());
             }
             if (refreshed) refreshed_.store(true);
+            rebuilding_.store(!refreshed && refreshed.error() == ports::LedgerError::rebuilding);
         }
         refreshing_.store(false);
     });

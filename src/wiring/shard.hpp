@@ -23,6 +23,7 @@
 #include "domain/stock.hpp"
 #include "ports/store_drift.hpp"
 #include "resilience/circuit_breaker.hpp"
+#include "wiring/bounded_ledger.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -90,6 +91,11 @@ public:
     /// Thread   any
     [[nodiscard]] bool refreshed() const { return refreshed_.load(); }
 
+    /// Whether the last look at the items was told to wait until the shard is rebuilt.
+    ///
+    /// Thread   any
+    [[nodiscard]] bool rebuilding() const { return rebuilding_.load(); }
+
     /// Returns the orders left in the outbox, when this node leads.
     [[nodiscard]] std::uint64_t drain(base::MonotonicTime deadline);
 
@@ -120,11 +126,13 @@ public:
 private:
     [[nodiscard]] app::LeaderDuties duties();
     [[nodiscard]] std::expected<bool, ports::RecordError> lead();
+    void look_for_newer_epoch();
     [[nodiscard]] std::optional<ports::Epoch> epoch_to_store_in();
     [[nodiscard]] std::uint64_t pending();
     void conserve();
     void note_compared(bool compared);
 
+    redis::NewestEpoch newest_epoch_;
     ShardOptions options_;
     ShardBreakers breakers_;
     const base::Clock& clock_;  // outlives
@@ -137,10 +145,12 @@ private:
     redis::Connection lane_redis_;
     postgres::Record lane_record_;
     redis::Ledger lane_ledger_;
+    BoundedLedger bounded_;
     guarded::Ledger guarded_;
     app::OrderLane* lane_ = nullptr;
     std::atomic<bool> refreshing_{false};
     std::atomic<bool> refreshed_{false};
+    std::atomic<bool> rebuilding_{false};
 
     base::SystemEntropy leader_entropy_;
     base::SystemEntropy leader_record_entropy_;

@@ -11,7 +11,7 @@ import auditor
 from harness import BINARY, DEADLINE_S, FULL, estimated, run_program, wait_until
 from load import bench_command, mixed_wishes, unique_wishes
 from many_nodes import QUIET_S, Distributed
-from stores import free_port, make_cluster
+from stores import Program, Redis, free_port, make_cluster
 
 
 class Crowd(Distributed):
@@ -434,6 +434,26 @@ class Start(Distributed):
     def test_a_redis_that_throws_keys_away(self):
         self.redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         self.refuses("set maxmemory-policy to noeviction, it is allkeys-lru")
+
+    def test_a_redis_that_still_reads_its_data_is_waited_for(self):
+        slow = self.made(Redis(self.scratch, options=("--key-load-delay", "50")))
+        slow.cli("EVAL", "for i = 1, 20000 do redis.call('SET', 'key' .. i, 'x') end", "0")
+        slow.kill()
+        Program.start(slow)  # it listens, and no more
+        node = self.start_node(redis_port=slow.port)
+        self.assertRegex(node.log(), "waiting for Redis.*it is still reading its data")
+
+    def test_a_shard_that_is_rebuilt_for_long_is_waited_for_until_a_signal(self):
+        """As a long rebuild looks from outside: the leader opened the shard on another Redis."""
+        self.start_node()
+        other = self.made(Redis(self.scratch))
+        node = self.start_node(redis_port=other.port, start=False).launch()
+        longer_than_for_a_store = r'waiting for a shard.*"rebuilding":true,"seconds":2[1-9]'
+        wait_until(
+            lambda: re.search(longer_than_for_a_store, node.log()), "it goes on waiting", 60, 0.1
+        )
+        node.stop()
+        self.assertRegex(node.log(), "stopping before the start is over")
 
     def test_a_redis_that_is_too_old(self):
         # The real server, but for the version it tells.

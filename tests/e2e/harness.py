@@ -365,7 +365,9 @@ class Server:
         return self
 
     def start(self, deadline_s=DEADLINE_S):
-        self.launch()
+        return self.launch().wait_ready(deadline_s)
+
+    def wait_ready(self, deadline_s=DEADLINE_S):
         self.address = wait_until(self._ready_address, "the server gets ready", deadline_s)
         self.ready_s = time.monotonic() - self.started_at
         return self

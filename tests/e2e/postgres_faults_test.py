@@ -127,6 +127,26 @@ class Away(PostgresFaults):
             row.survived(self.drain_time())
         self.finish(load)
 
+    def test_slow_answers_to_a_stock_change_hold_orders_up_only_so_long(self):
+        """Each of its calls is in time, and all together are not."""
+        row = self.fault("PostgreSQL: each answer 0.9 s late, a stock change and orders behind it")
+        line = self.proxy(self.postgres.port)
+        node = self.start_node(postgres_port=line.port)
+        self.sells("drop", 100)
+        line.delay_s = 0.9
+        client = node.client()
+        began = time.monotonic()
+        self.assertEqual(client.change_stock("drop", "set", 200).status, 503)
+        row.survived(time.monotonic() - began)
+        self.assertLess(row.recoveries[-1], 4.5, "the lane stood for too long")
+        self.expect(self.ask(client, "ann", "drop", key="k"), 202)
+        line.delay_s = 0.0
+        wait_until(
+            lambda: client.change_stock("drop", "set", 200).status == 200, "it is made", 30, 0.1
+        )
+        client.close()
+        self.audit(self.heard, "drop", repairs=True)
+
     def test_line_cut_at_every_byte(self):
         """The relay's statement: stored or not, it is resolved by its ids, and counts once."""
         line = self.proxy(self.postgres.port)

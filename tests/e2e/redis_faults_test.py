@@ -177,6 +177,50 @@ class Failover(Distributed):
         self.note(f"{rounds} failovers, {len(answers)} answers")
 
 
+class LeftBehind(Distributed):
+    """A Redis that does not count any more, though it is there and answers."""
+
+    def test_a_node_that_is_still_connected_to_it_stops_selling(self):
+        row = self.fault("Redis: replaced node by node, the old one lives on")
+        behind = self.start_node()
+        self.sells("drop", 10, perUserLimit=1)
+        client = behind.client()
+        order = self.expect(self.ask(client, "ann", "drop", key="k"), 202).json()["orderId"]
+        self.wait_quiet()
+        self.redis = self.made(Redis(self.scratch))
+        leader = self.start_node(start=False)
+        leader.launch()
+        wait_until(self.end_lead, "the next epoch has begun", 60, 0.5)
+        began = time.monotonic()
+        # An order that would be refused anyway: what is accepted until then would be lost.
+        wait_until(
+            lambda: client.order("ann", "drop", key="again").code == "please_wait",
+            "the node that was left behind stops", 10, SLOW_LOOK_S
+        )
+        row.survived(time.monotonic() - began)
+        leader.wait_ready()
+        self.assertEqual(client.order("bob", "drop", key="late").code, "please_wait")
+        client.close()
+        behind.stop()
+        client = leader.client()
+        self.expect(client.get(f"/api/v1/orders/{order}"), 200)
+        self.assertTrue(self.ask(client, "ann", "drop", key="k").replayed)
+        self.expect(self.ask(client, "bob", "drop", key="late"), 202)
+        client.close()
+        self.audit(self.heard, "drop")
+
+    def end_lead(self):
+        """Whether the next epoch has begun; whoever led may be the first to ask for it again."""
+        if self.postgres.value("SELECT max(number) FROM epochs") != "1":
+            return True
+        self.postgres.select(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE '% leads' AND pid IN"
+            " (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
+        )
+        return False
+
+
 class Line(Distributed):
     """The line to Redis is slow, silent, or loses what comes back."""
 

@@ -57,6 +57,11 @@ bool Connection::in_transaction() const {
     return in_transaction_;
 }
 
+Connection::Deadline Connection::within(milliseconds timeout) const {
+    const Deadline deadline = now() + timeout;
+    return end_by_ ? std::min(deadline, *end_by_) : deadline;
+}
+
 Result<void> Connection::open() {
     if (connection_ != nullptr) {
         // Nothing is owed to us: what comes now is the end of the session, or it is not worth
@@ -84,7 +89,7 @@ Result<Rows> Connection::write(std::string_view sql, std::span<const Param> para
 Result<void> Connection::script(const std::string& sql, std::optional<milliseconds> at_most) {
     auto opened = open();
     if (!opened) return opened;
-    const Deadline deadline = now() + at_most.value_or(options_.call_timeout);
+    const Deadline deadline = within(at_most.value_or(options_.call_timeout));
     auto done = simple(sql.c_str(), deadline, in_transaction_ ? Loss::nothing : Loss::unknown);
     if (!done) return std::unexpected(std::move(done.error()));
     return {};
@@ -94,7 +99,7 @@ Result<void> Connection::begin() {
     FC_ASSERT(!in_transaction_);
     auto opened = open();
     if (!opened) return opened;
-    const Deadline deadline = now() + options_.call_timeout;
+    const Deadline deadline = within(options_.call_timeout);
     auto begun = simple("BEGIN ISOLATION LEVEL READ COMMITTED", deadline, Loss::nothing);
     if (!begun) return std::unexpected(std::move(begun.error()));
     in_transaction_ = true;
@@ -105,7 +110,7 @@ Result<void> Connection::commit() {
     FC_ASSERT(in_transaction_);
     in_transaction_ = false;
     if (connection_ == nullptr) return std::unexpected(SqlFailure{.text = std::string(lost)});
-    const Deadline deadline = now() + options_.call_timeout;
+    const Deadline deadline = within(options_.call_timeout);
     auto done = simple("COMMIT", deadline, Loss::unknown);
     if (!done) return std::unexpected(std::move(done.error()));
     // A transaction in which something failed is rolled back, and COMMIT says so as if all were
@@ -117,7 +122,7 @@ Result<void> Connection::commit() {
 void Connection::rollback() {
     in_transaction_ = false;
     if (connection_ == nullptr) return;
-    const Deadline deadline = now() + options_.call_timeout;
+    const Deadline deadline = within(options_.call_timeout);
     if (!simple("ROLLBACK", deadline, Loss::nothing)) close();
 }
 
@@ -126,7 +131,7 @@ Result<Rows> Connection::run(
 ) {
     auto opened = open();
     if (!opened) return std::unexpected(std::move(opened.error()));
-    const Deadline deadline = now() + options_.call_timeout;
+    const Deadline deadline = within(options_.call_timeout);
     auto statement = prepared(sql, params, deadline);
     if (!statement) return std::unexpected(std::move(statement.error()));
     std::vector<const char*> values;

@@ -94,6 +94,10 @@ public:
     void rollback();
     [[nodiscard]] bool in_transaction() const;
 
+    /// From now on no call goes on beyond this moment, whatever its own timeout; nothing: again
+    /// only that counts. For a job of many calls.
+    void end_by(std::optional<base::MonotonicTime> end) { end_by_ = end; }
+
     /// Ends the session, and with it its transaction and its advisory locks.
     void close();
 
@@ -110,6 +114,8 @@ private:
     struct Finish {
         void operator()(pg_conn* connection) const;
     };
+
+    [[nodiscard]] Deadline within(std::chrono::milliseconds timeout) const;
 
     enum class Wait : std::uint8_t { moved, late, lost };
 
@@ -133,6 +139,7 @@ private:
     std::unique_ptr<pg_conn, Finish> connection_;
     std::unordered_map<std::string, std::string> statements_;  // text -> name
     std::uint64_t session_ = 0;
+    std::optional<Deadline> end_by_;
     bool in_transaction_ = false;
     bool said_lost_ = false;  // said once in the log until it is back
 };

@@ -98,7 +98,7 @@ Result<void> Connection::connect() {
     connection_.reset(PQconnectStartParams(keys.data(), values.data(), 1));
     FC_ASSERT(connection_ != nullptr);
     PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
-    const Deadline deadline = now() + options_.connect_timeout;
+    const Deadline deadline = within(options_.connect_timeout);
     auto connected = wait_connected(deadline);
     if (!connected) {
         connection_.reset();

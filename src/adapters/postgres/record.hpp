@@ -37,6 +37,9 @@ public:
     /// `clock` and `entropy` outlive it; the tables are there (migrations.hpp).
     Record(const RecordOptions& options, const base::Clock& clock, base::Entropy& entropy);
 
+    /// As Connection::end_by, of all but the lead.
+    void end_by(std::optional<base::MonotonicTime> end) { connection_.end_by(end); }
+
     [[nodiscard]] Result<bool> lead(unsigned shard) override;
     [[nodiscard]] Result<std::string> secret() override;
     [[nodiscard]] Result<ports::Epoch> epoch(unsigned shard) override;

@@ -18,6 +18,7 @@ int major_version(std::string_view version) {
 
 std::string advice(const Failure& failure) {
     const std::string_view code = failure.code();
+    if (code == "LOADING") return "; it is still reading its data";
     if (code == "WRONGPASS") return "; correct the user and password of redis.url";
     if (code == "NOAUTH") return "; write the password into redis.url";
     if (code == "NOPERM") {
@@ -39,8 +40,10 @@ std::string advice(const Failure& failure) {
     return "";
 }
 
-std::string told(const Failure& failure) {
-    return "Redis: " + failure.text + advice(failure);
+ServerCheck failed(const Failure& failure) {
+    return {
+        .error = "Redis: " + failure.text + advice(failure),
+        .passing = failure.error != CommandError::refused && !failure.distrusted};
 }
 
 }  // namespace
@@ -60,16 +63,13 @@ std::string complaint_about(const Server& server) {
 }
 
 ServerCheck check_server(Connection& connection) {
+    if (auto connected = connection.connect(); !connected) return failed(connected.error());
     ServerCheck check;
-    if (auto connected = connection.connect(); !connected) {
-        check.error = told(connected.error());
-        return check;
-    }
     const Server& server = connection.server();
     check.error = complaint_about(server);
     if (!check.error.empty()) return check;
     const auto scripts = connection.eval(Script{"return 1"}, {}, {});
-    if (!scripts) check.error = told(scripts.error());
+    if (!scripts) return failed(scripts.error());
     if (!server.append_only) {
         check.warnings.push_back(
             "the Redis at " + text_of(server.address) +

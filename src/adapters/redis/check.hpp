@@ -9,7 +9,8 @@
 namespace firstcome::redis {
 
 struct ServerCheck {
-    std::string error{};                  ///< what to change; empty: nothing
+    std::string error{};   ///< what to change; empty: nothing
+    bool passing = false;  ///< the error may go by itself: nobody answers, or it reads its data yet
     std::vector<std::string> warnings{};  ///< it works, but
 };
 

@@ -20,7 +20,8 @@ Handshake::Handshake(
 
 std::expected<Life, LedgerError> Handshake::greet() {
     if (!connection_.connect()) return std::unexpected(LedgerError::unavailable);
-    if (life_ && life_->generation == connection_.generation()) return *life_;
+    const bool same = life_ && life_->generation == connection_.generation();
+    if (same && !is_superseded(life_->epoch)) return *life_;
     life_.reset();
     const auto now = clock_.monotonic();
     if (now < ask_at_) return std::unexpected(refusal_);
@@ -52,12 +53,20 @@ void Handshake::look_again() {
     doubt();
 }
 
-// While the truth does not answer, what it said last counts: nobody can have begun another epoch
-// without it, unless it is only we who are cut off; then what is sold here never becomes true, and
-// no unit is sold twice.
+bool Handshake::is_superseded(const ports::Epoch& epoch) const {
+    return options_.newest != nullptr && options_.newest->number() > epoch.number;
+}
+
+// While the truth does not answer, what it said last counts, to whomever of this node: nobody can
+// have begun another epoch without it, unless it is only we who are cut off; then what is sold here
+// never becomes true, and no unit is sold twice.
 std::expected<Life, LedgerError> Handshake::compare() {
-    if (auto recorded = record_.epoch(keys_.shard)) recorded_ = *recorded;
+    if (auto recorded = record_.epoch(keys_.shard)) {
+        recorded_ = *recorded;
+        if (options_.newest != nullptr) options_.newest->heard(recorded_->number);
+    }
     if (!recorded_) return std::unexpected(LedgerError::unavailable);
+    if (is_superseded(*recorded_)) return std::unexpected(LedgerError::rebuilding);
     if (recorded_->number == 0) return std::unexpected(LedgerError::rebuilding);
     // What a server said of itself is as old as the connection.
     const Server& said = connection_.server();

@@ -7,6 +7,7 @@
 #include "ports/order_ledger.hpp"
 #include "ports/system_of_record.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <expected>
@@ -15,6 +16,26 @@
 
 namespace firstcome::redis {
 
+/// The newest epoch of a shard that any thread of this node has read in the record. A server that
+/// was left behind does not know of it, and its connections may live on: so whoever reads of it
+/// tells all who use the shard.
+///
+/// Thread   any
+class NewestEpoch {
+public:
+    void heard(std::uint64_t number) {
+        std::uint64_t known = number_.load(std::memory_order_relaxed);
+        while (known < number && !number_.compare_exchange_weak(known, number)) {
+        }
+    }
+
+    /// 0: none was read yet.
+    [[nodiscard]] std::uint64_t number() const { return number_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> number_{0};
+};
+
 /// A connection whose server was found to be in the recorded epoch.
 struct Life {
     ports::Epoch epoch;
@@ -22,7 +43,8 @@ struct Life {
     std::uint64_t generation = 0;  ///< of the connection that was checked
 };
 
-/// Asked before every use; costs nothing until the connection is a new one or was doubted.
+/// Asked before every use; costs nothing until the connection is a new one or was doubted, or a
+/// newer epoch was heard of.
 ///
 /// Errors   unavailable: no server or no truth to compare with, or one that may throw orders away;
 ///          rebuilding: another life
@@ -33,6 +55,7 @@ public:
     struct Options {
         /// After a no, the truth is not asked again for so long: a closed shard gets many orders.
         std::chrono::milliseconds ask_again{100};
+        NewestEpoch* newest = nullptr;  ///< outlives; null: nobody else reads the record
     };
 
     Handshake(
@@ -55,6 +78,7 @@ public:
 
 private:
     [[nodiscard]] std::expected<Life, ports::LedgerError> compare();
+    [[nodiscard]] bool is_superseded(const ports::Epoch& epoch) const;
     [[nodiscard]] bool is_fit(const Server& server);
 
     Options options_;

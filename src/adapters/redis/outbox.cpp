@@ -25,9 +25,13 @@ std::unexpected<OutboxError> not_understood(unsigned shard) {
 }  // namespace
 
 Outbox::Outbox(
-    unsigned shard, Connection& connection, ports::SystemOfRecord& record, const base::Clock& clock
+    unsigned shard,
+    Connection& connection,
+    ports::SystemOfRecord& record,
+    const base::Clock& clock,
+    Handshake::Options handshake
 )
-    : calls_({}, shard, connection, record, clock), clock_(clock) {}
+    : calls_(handshake, shard, connection, record, clock), clock_(clock) {}
 
 std::expected<std::vector<domain::Event>, OutboxError> Outbox::pull(
     std::size_t max, std::chrono::milliseconds wait

@@ -28,7 +28,8 @@ public:
         unsigned shard,
         Connection& connection,         // outlives
         ports::SystemOfRecord& record,  // outlives
-        const base::Clock& clock        // outlives
+        const base::Clock& clock,       // outlives
+        Handshake::Options handshake = {}
     );
 
     [[nodiscard]] std::expected<std::vector<domain::Event>, ports::OutboxError> pull(
@@ -86,14 +87,18 @@ private:
 
 /// Looks into a shard's outbox for those who read orders.
 ///
-/// Errors   as in CommandError
+/// Errors   as in CommandError; not_sent: also when looking takes too long
 /// Thread   one; the connection may serve other reads
 class OutboxReader {
 public:
-    OutboxReader(unsigned shard, Connection& connection);  // connection outlives
+    OutboxReader(
+        unsigned shard,
+        Connection& connection,   // outlives
+        const base::Clock& clock  // outlives
+    );
 
     /// The order, `processing`, as long as it is in the outbox: looked for around the time in its
-    /// id, then everywhere.
+    /// id, then everywhere, for two seconds at most.
     [[nodiscard]] Result<std::optional<domain::Order>> find(domain::OrderId id);
 
     /// The last entry there is; nothing: the outbox is empty.
@@ -105,12 +110,13 @@ public:
 
 private:
     [[nodiscard]] Result<std::optional<domain::Order>> search(
-        domain::OrderId id, Moment from, Moment to
+        domain::OrderId id, Moment from, Moment to, base::MonotonicTime give_up
     );
     [[nodiscard]] Result<std::optional<Reply>> edge(std::string_view command);
 
     ShardKeys keys_;
-    Connection& connection_;  // outlives
+    Connection& connection_;    // outlives
+    const base::Clock& clock_;  // outlives
 };
 
 }  // namespace firstcome::redis

@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::string_view entries_a_look = "64";
 constexpr int id_time_shift = 16;  // a UUIDv7's milliseconds are above the lower 16 bits of `high`
-constexpr Moment near_us = 5'000'000;  // clocks of node and server, and time in the lane
-constexpr Moment far_us = Moment{3600} * 1'000'000;  // beyond it no clock is off
+constexpr Moment near_us = 5'000'000;             // clocks of node and server, and time in the lane
+constexpr std::chrono::seconds find_patience{2};  // a million entries take longer; ask again then
+// Of a node and a server. Beyond it, what is asked for is no id of ours.
+constexpr std::chrono::hours clocks_apart_max{25};
 
 Moment microseconds_of(domain::WallTime time) {
     return static_cast<Moment>(time.time_since_epoch().count()) * 1000;
@@ -25,12 +27,13 @@ std::unexpected<Failure> damaged() {
 
 }  // namespace
 
-OutboxReader::OutboxReader(unsigned shard, Connection& connection)
-    : keys_(shard), connection_(connection) {}
+OutboxReader::OutboxReader(unsigned shard, Connection& connection, const base::Clock& clock)
+    : keys_(shard), connection_(connection), clock_(clock) {}
 
 // The shard's clock may be off any wall clock, but not from one entry to the next: so the place of
 // a time is reckoned from the first entry, which has both.
 Result<std::optional<domain::Order>> OutboxReader::find(domain::OrderId id) {
+    const base::MonotonicTime give_up = clock_.monotonic() + find_patience;
     const auto first = edge("XRANGE");
     if (!first) return std::unexpected(first.error());
     const auto last = edge("XREVRANGE");
@@ -41,18 +44,23 @@ Result<std::optional<domain::Order>> OutboxReader::find(domain::OrderId id) {
     if (!oldest || !newest) return damaged();
 
     const Moment made = (id.high >> static_cast<unsigned>(id_time_shift)) * 1000;
+    const auto far_us = static_cast<Moment>(std::chrono::microseconds{clocks_apart_max}.count());
     if (made + far_us < microseconds_of(oldest->accepted_at)) return std::nullopt;
     if (made > microseconds_of(newest->accepted_at) + far_us) return std::nullopt;
     const Moment about = oldest->moment + made - microseconds_of(oldest->accepted_at);
-    auto found = search(id, about - std::min(about, near_us), about + near_us);
+    auto found = search(id, about - std::min(about, near_us), about + near_us, give_up);
     if (!found || *found) return found;
-    return search(id, 0, std::numeric_limits<std::int64_t>::max());
+    return search(id, 0, std::numeric_limits<std::int64_t>::max(), give_up);
 }
 
 Result<std::optional<domain::Order>> OutboxReader::search(
-    domain::OrderId id, Moment from, Moment to
+    domain::OrderId id, Moment from, Moment to, base::MonotonicTime give_up
 ) {
     while (from <= to) {
+        if (clock_.monotonic() > give_up) {
+            return std::unexpected(Failure{
+                .error = CommandError::not_sent, .text = "too much waits to look through it"});
+        }
         const auto piece = connection_.command(
             {"XRANGE",
              keys_.outbox,

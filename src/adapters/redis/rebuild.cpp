@@ -49,7 +49,9 @@ Rebuild::Rebuild(
       record_(record),
       clock_(clock),
       progress_(std::move(progress)),
-      calls_({.ask_again = {}}, options.shard, connection, record, clock) {
+      calls_(
+          {.ask_again = {}, .newest = options.newest}, options.shard, connection, record, clock
+      ) {
     FC_ASSERT(options.key_ttl.count() > 0);
     FC_ASSERT(options.writes_a_call > 0 && options.writes_a_call <= 1000);
 }
@@ -77,6 +79,7 @@ std::expected<Rebuilt, RecordError> Rebuild::run() {
     done_ = {};
     waiting_.clear();
     beat_at_ = clock_.monotonic() + options_.beat_every;
+    tell_at_ = {};
     calls_.doubt();
     if (!connection_.connect()) return std::unexpected(RecordError::unavailable);
     const auto epoch = next_epoch();
@@ -115,13 +118,16 @@ std::expected<ports::Epoch, RecordError> Rebuild::next_epoch() {
         if (!connection_.connect()) return std::unexpected(RecordError::unavailable);
     }
     generation_ = connection_.generation();
-    return record_.advance_epoch(options_.shard, *recorded, connection_.server().life());
+    auto next = record_.advance_epoch(options_.shard, *recorded, connection_.server().life());
+    if (next && options_.newest != nullptr) options_.newest->heard(next->number);
+    return next;
 }
 
 // A rebuild may take longer than a silent leader keeps the lead; without this two nodes would take
 // it from each other for ever, each beginning anew.
 std::expected<void, RecordError> Rebuild::keep_lead() {
     const base::MonotonicTime now = clock_.monotonic();
+    if (now >= give_up_at_.load()) return std::unexpected(RecordError::unavailable);
     if (now < beat_at_) return {};
     const auto ours = record_.lead(options_.shard);
     if (!ours) return std::unexpected(ours.error());
@@ -377,8 +383,11 @@ std::expected<void, RecordError> Rebuild::open(const Begun& begun) {
     return {};
 }
 
-void Rebuild::tell(std::string_view stage, std::uint64_t done) const {
-    if (progress_) progress_(stage, done);
+void Rebuild::tell(std::string_view stage, std::uint64_t done) {
+    const base::MonotonicTime now = clock_.monotonic();
+    if (!progress_ || now < tell_at_) return;
+    tell_at_ = now + options_.tell_every;
+    progress_(stage, done);
 }
 
 }  // namespace firstcome::redis

@@ -7,6 +7,7 @@
 #include "base/time.hpp"
 #include "ports/system_of_record.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -32,6 +33,8 @@ struct RebuildOptions {
     bool server_time = true;          ///< as in LedgerOptions
     std::chrono::milliseconds look_every{1000};  ///< whether the server kept its memory, by itself
     std::chrono::milliseconds beat_every{1000};  ///< a lead that is not asked for is lost in three
+    std::chrono::milliseconds tell_every{1000};  ///< its progress
+    NewestEpoch* newest = nullptr;               ///< as in Handshake::Options
 };
 
 /// What a rebuild came to.
@@ -53,7 +56,8 @@ struct Rebuilt {
 /// Source   ADR-0010
 class Rebuild {
 public:
-    /// Stage (`outbox`, `items`, `keys`) and how many of it are done.
+    /// Stage (`outbox`, `items`, `keys`) and how many of it are done: when the first are, and then
+    /// every `tell_every`. What it came to in the end stands in the log.
     using Progress = std::function<void(std::string_view stage, std::uint64_t done)>;
 
     Rebuild(
@@ -69,6 +73,11 @@ public:
     [[nodiscard]] bool keep();
 
     [[nodiscard]] std::expected<Rebuilt, ports::RecordError> run();
+
+    /// From the deadline on a rebuild is given up at its next step, and the shard stays closed.
+    ///
+    /// Thread   any
+    void hurry(base::MonotonicTime deadline) { give_up_at_.store(deadline); }
 
     /// What keeps the shard closed until somebody mends it: what, where, what to do.
     ///
@@ -118,7 +127,7 @@ private:
     [[nodiscard]] Result<void> write_keys(const Begun& begun, std::span<const Key> keys);
     [[nodiscard]] Result<void> open(const Begun& begun);
     [[nodiscard]] std::string lifetime() const;
-    void tell(std::string_view stage, std::uint64_t done) const;
+    void tell(std::string_view stage, std::uint64_t done);
 
     RebuildOptions options_;
     Connection& connection_;         // outlives
@@ -127,11 +136,13 @@ private:
     Progress progress_;
     ShardCalls calls_;
     base::MonotonicTime look_at_{};
+    std::atomic<base::MonotonicTime> give_up_at_{base::MonotonicTime::max()};
     base::Note trouble_;
 
     // Of the rebuild at hand.
     Rebuilt done_;
     base::MonotonicTime beat_at_{};
+    base::MonotonicTime tell_at_{};
     std::uint64_t generation_ = 0;
     std::map<domain::ItemId, Waiting> waiting_;
 };

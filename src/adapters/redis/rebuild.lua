@@ -1,7 +1,9 @@
+#!lua flags=allow-oom
 -- src/adapters/redis/rebuild.lua - the writes of a rebuild, each of them only for the newest one
 --
 -- An epoch's number is taken once, so it is the rebuild's name: a step of an older one is refused.
--- While a shard is rebuilt it has no epoch, and decides nothing.
+-- While a shard is rebuilt it has no epoch, and decides nothing. Also when memory is used up: only
+-- an open shard's outbox drains, which makes room.
 --
 -- KEYS[1]  fc:{sK}:epoch
 -- ARGV     1 prefix, 2 number of the epoch to come, 3 step, then

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- src/adapters/redis/release.lua - gives the units of one failed order back, once
 --
 -- KEYS[1]  fc:{sK}:epoch
@@ -7,7 +8,8 @@
 -- Errors   EPOCH, STALE (rebuilt since then), CORRUPT: nothing is written
 --
 -- A name stays in `released` until a rebuild: another node may have asked PostgreSQL before it was
--- told that the units are back, and must find it here however late it comes.
+-- told that the units are back, and must find it here however late it comes. Also when memory is
+-- used up: a name is small, and units are owed.
 
 local call, prefix, key = redis.call, ARGV[1], ARGV[1] .. 'item:' .. ARGV[4]
 if call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('EPOCH is another') end

@@ -44,6 +44,7 @@ for i = 4, #ARGV do
         level = 'r'
         kept = string.sub(kept, 1, at - 1) .. level .. string.sub(kept, at + 1)
         if batches[field] then batches[field] = kept end
+        call('HDEL', slice, field)  -- or HSET would be refused when memory is used up
         call('HSET', slice, field, kept)
       end
     end

@@ -127,6 +127,21 @@ TEST_F(SessionWithPostgres, ASlowStatementIsStoppedByTheServerBeforeOurDeadline)
     EXPECT_TRUE(other.is_open());
 }
 
+TEST_F(SessionWithPostgres, AJobOfManyCallsEndsByItsOwnMoment) {
+    Connection patient{connection_to(url)};
+    const auto began = base::SystemClock{}.monotonic();
+    patient.end_by(began + 300ms);
+    const auto calls = [&] {
+        int count = 0;
+        while (count < 100 && patient.read("SELECT pg_sleep(0.05)")) ++count;
+        return count;
+    };
+    EXPECT_LT(calls(), 7) << "each is in time, and all together are not";
+    EXPECT_FALSE(patient.read("SELECT 1").has_value()) << "nor is a session opened any more";
+    patient.end_by(std::nullopt);
+    EXPECT_TRUE(patient.read("SELECT pg_sleep(0.4)").has_value());
+}
+
 TEST_F(SessionWithPostgres, WhoeverWasOnlyReadingKnowsThatNothingWasWritten) {
     const pid_t silent = backend(other);
     ::kill(silent, SIGSTOP);

@@ -75,6 +75,20 @@ TEST(CheckServer, NamesTheRightsThatAUserLacks) {
     EXPECT_TRUE(mute.contains("NOPERM") && mute.contains("ACL SETUSER")) << mute;
 }
 
+TEST(CheckServer, TellsWhatGoesByItselfFromWhatIsToBeChanged) {
+    // It rests a while after each command it reads, as in RedisThatLoads.
+    RedisServer loading({"--key-load-delay", "10"});
+    loading.cli({"EVAL", "for i = 1, 20000 do redis.call('SET', 'key' .. i, 'x') end", "0"});
+    loading.kill();
+    loading.start_loading();
+    const ServerCheck found = check(loading.url());
+    EXPECT_TRUE(found.passing);
+    EXPECT_TRUE(found.error.contains("it is still reading its data")) << found.error;
+    const RedisServer open;
+    EXPECT_TRUE(check("redis://" + local(test::free_port())).passing);
+    EXPECT_FALSE(check("redis://:secret@" + open.url().substr(8)).passing);
+}
+
 TEST(CheckServer, WarnsOfARedisThatForgets) {
     const RedisServer redis({"--appendonly", "no"});
     const ServerCheck found = check(redis.url());

@@ -238,6 +238,39 @@ TEST_F(RedisLedger, AServerThatWasLeftBehindSellsNothing) {
     EXPECT_EQ(shop.place(leader.ledger, {}), "accepted 1") << "what nobody stored is lost with it";
 }
 
+TEST_F(RedisLedger, AServerThatWasLeftBehindSellsNothingHoweverLongItsConnectionLives) {
+    const auto behind = open();
+    const domain::Order before = order_of(*behind, {.key = "before"});
+    EXPECT_TRUE(behind->drain());
+    test::RedisServer other;
+    Node leader{{.number = 2}, other, shop.truth, shop.clock};
+    EXPECT_TRUE(leader.rebuild.run().has_value());
+    // As the relay of a node that does not lead does each second.
+    behind->newest_epoch.heard(behind->record.epoch(0)->number);
+    EXPECT_EQ(shop.place(behind->ledger, {}), "rebuilding");
+    shop.truth.fail_with(ports::RecordError::unavailable);
+    EXPECT_EQ(shop.place(behind->ledger, {}), "rebuilding") << "what is superseded stays so";
+    EXPECT_EQ(left(), "9");
+    shop.truth.fail_with(std::nullopt);
+    EXPECT_EQ(shop.place(leader.ledger, {.key = "before"}), "replayed 1");
+    EXPECT_EQ(shop.truth.find(before.id).value()->id, before.id);
+}
+
+TEST_F(RedisLedger, WhoBeginsAnEpochElsewhereLeavesTheOldServerWithAllItsConnections) {
+    const auto node = open();
+    order_of(*node, {});
+    ASSERT_TRUE(node->outbox.pull(1, {}).has_value());
+    // As a node whose leader's connection broke and was led to a promoted Redis.
+    test::RedisServer promoted;
+    Connection leader{options_for(promoted.url()), real_clock};
+    Rebuild rebuild{
+        {.server_time = false, .newest = &node->newest_epoch}, leader, node->record, shop.clock};
+    ASSERT_TRUE(rebuild.run().has_value());
+    EXPECT_EQ(shop.place(node->ledger, {}), "rebuilding");
+    EXPECT_EQ(node->outbox.pull(1, {}).error(), ports::OutboxError::unavailable);
+    EXPECT_EQ(left(), "9");
+}
+
 TEST_F(RedisLedger, GoesOnSellingWhileTheTruthIsAway) {
     const auto node = open();
     shop.truth.fail_with(ports::RecordError::unavailable);
@@ -387,6 +420,20 @@ TEST_F(RedisLedger, WhatIsDeclaredStaysDeclared) {
     EXPECT_EQ(order_of(*node, {.user = "bob"}).durability, Durability::redis);
     EXPECT_TRUE(node->drain());
     EXPECT_EQ(order_of(*node, {.key = "k"}).durability, Durability::redis);
+}
+
+TEST_F(RedisLedger, IsDeclaredByAServerWhoseMemoryIsUsedUpToo) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    const auto pass = [&](std::chrono::milliseconds by) { shop.clock.pass(by); };
+    const auto waiting = open(options, pass);
+    EXPECT_EQ(shop.place(waiting->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
+    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    const auto declaring = shop.node(options, pass);
+    shop.cli({"CONFIG", "SET", "maxmemory", "1"});
+    EXPECT_EQ(shop.place(declaring->ledger, {.key = "k"}), "replayed 1");
+    shop.cli({"CONFIG", "SET", "maxmemory", "0"});
+    EXPECT_EQ(order_of(*declaring, {.key = "k"}).durability, Durability::redis);
 }
 
 TEST_F(RedisLedger, AnEntryThatAnotherLifeLostIsNeverTakenForRelayed) {

@@ -170,7 +170,7 @@ TEST_F(RedisOutbox, AClosedShardHasNoLine) {
 }
 
 TEST_F(RedisOutbox, AnOrderIsFoundInItUntilItIsStored) {
-    OutboxReader reader{0, node->leader};
+    OutboxReader reader{0, node->leader, shop.clock};
     std::vector<domain::OrderId> ids;
     for (int i = 0; i < 100; ++i) {
         for (const auto& id : place(2)) ids.push_back(id);
@@ -190,8 +190,59 @@ TEST_F(RedisOutbox, AnOrderIsFoundInItUntilItIsStored) {
     EXPECT_FALSE(reader.find(ids.front()).value().has_value());
 }
 
+TEST_F(RedisOutbox, AnOrderIsFoundThoughTheClocksOfNodeAndServerAreADayApart) {
+    NodeOptions options;
+    options.ledger.server_time = true;  // an id has the node's time, its order the server's
+    node = shop.node(options);
+    OutboxReader reader{0, node->leader, shop.clock};
+    for (const auto apart : {-24h, 24h}) {
+        shop.clock.step_wall(real_clock.wall() + apart - shop.clock.wall());
+        const domain::OrderId id = place(1).front();
+        const auto found = reader.find(id).value();
+        ASSERT_TRUE(found.has_value()) << apart / 1h << " h";
+        EXPECT_EQ(found->id, id);
+    }
+    shop.clock.step_wall(72h);
+    domain::OrderIdMaker others{0, 0, shop.entropy};
+    EXPECT_FALSE(reader.find(others.next(shop.clock.wall())).value().has_value());
+}
+
+/// A clock on which each look takes a second.
+class SlowClock final : public base::Clock {
+public:
+    [[nodiscard]] base::MonotonicTime monotonic() const override { return now_ += 1s; }
+
+    [[nodiscard]] base::WallTime wall() const override { return {}; }
+
+private:
+    mutable base::MonotonicTime now_{1h};
+};
+
+TEST_F(RedisOutbox, IsNotLookedThroughForEver) {
+    const SlowClock slow;
+    OutboxReader reader{0, node->leader, slow};
+    std::vector<domain::OrderId> ids;
+    for (int i = 0; i < 300; ++i) ids.push_back(place(1).front());
+    EXPECT_EQ(reader.find(ids.front()).value()->id, ids.front()) << "found at the first look";
+    auto guessed = ids.front();
+    guessed.low ^= 1U;
+    const auto found = reader.find(guessed);
+    ASSERT_FALSE(found.has_value()) << "nobody knows whether it is there";
+    EXPECT_EQ(found.error().error, CommandError::not_sent);
+}
+
+TEST_F(RedisOutbox, LeavesAServerWhoseMemoryIsUsedUp) {
+    place(3);
+    shop.cli({"CONFIG", "SET", "maxmemory", "1"});
+    EXPECT_EQ(shop.place(node->ledger, {}), name(ports::LedgerError::storage_full));
+    EXPECT_TRUE(node->drain());
+    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "0");
+    shop.cli({"CONFIG", "SET", "maxmemory", "0"});
+    EXPECT_EQ(shop.place(node->ledger, {}), "accepted 4");
+}
+
 TEST_F(RedisOutbox, AReaderSeesWhenTheLineHasPassed) {
-    OutboxReader reader{0, node->leader};
+    OutboxReader reader{0, node->leader, shop.clock};
     EXPECT_FALSE(reader.end().value().has_value());
     place(1);
     const auto end = reader.end().value().value();

@@ -258,13 +258,31 @@ TEST_F(RedisRebuild, ParkedOrdersKeepTheirUnitsAndTheirPlace) {
     EXPECT_EQ(shop.place(node->ledger, {}), "accepted 2");
 }
 
+TEST_F(RedisRebuild, AServerWhoseMemoryIsUsedUpIsRebuiltAndTakesUnitsBack) {
+    set_stock(100, 10);
+    const auto order = place({.user = "ann", .quantity = 4, .key = "k"});
+    EXPECT_TRUE(node->drain());
+    shop.cli({"FLUSHALL"});
+    shop.cli({"CONFIG", "SET", "maxmemory", "1"});
+    const auto rebuilt = node->rebuild.run();
+    EXPECT_TRUE(rebuilt.has_value());
+    EXPECT_EQ(rebuilt.value_or(Rebuilt{}).keys, 1U);
+    EXPECT_EQ(shop.cli({"HGET", "fc:{s0}:bought:shoe", "ann"}), "4");
+    EXPECT_EQ(shop.place(node->ledger, {}), name(LedgerError::storage_full));
+    EXPECT_EQ(node->ledger.release(order, "test"), ports::Release::released);
+    EXPECT_EQ(item("remaining"), "100");
+    shop.cli({"CONFIG", "SET", "maxmemory", "0"});
+    EXPECT_EQ(shop.place(node->ledger, {.user = "ann", .quantity = 10}), "accepted 2");
+    expect_conserved();
+}
+
 TEST_F(RedisRebuild, NothingIsSoldWhileItLasts) {
     for (int i = 0; i < 10; ++i) place({.key = "k"});
     EXPECT_TRUE(node->drain());
     shop.cli({"FLUSHALL"});
     int asked = 0;
     Rebuild rebuild{
-        {.shard = 0, .server_time = false},
+        {.shard = 0, .server_time = false, .tell_every = {}},
         node->leader,
         node->record,
         shop.clock,
@@ -335,6 +353,17 @@ TEST_F(RedisRebuild, AsksForItsLeadAsLongAsItLasts) {
     expect_conserved();
 }
 
+TEST_F(RedisRebuild, IsGivenUpByANodeThatEnds) {
+    node->rebuild.hurry(shop.clock.monotonic() + 1s);
+    EXPECT_TRUE(node->rebuild.run().has_value()) << "there is time yet";
+    shop.clock.pass(1s);
+    EXPECT_EQ(node->rebuild.run().error(), RecordError::unavailable);
+    EXPECT_EQ(shop.place(node->ledger, {}), "rebuilding");
+    const auto next = shop.node({.number = 2});
+    EXPECT_TRUE(next->rebuild.keep());
+    EXPECT_EQ(shop.place(next->ledger, {}), "accepted 1");
+}
+
 TEST_F(RedisRebuild, WithoutTheTruthTheShardStaysClosed) {
     shop.cli({"FLUSHALL"});
     shop.truth.fail_with(RecordError::unavailable);
@@ -372,6 +401,31 @@ TEST_F(RedisRebuild, AnotherLifetimeOfKeysForgetsNone) {
     shop.clock.pass(2h);
     EXPECT_EQ(shop.place(node->ledger, {.key = "stored"}), "accepted 3");
     EXPECT_EQ(shop.cli({"EVAL", "return #redis.call('KEYS', '*:keys:*')", "0"}), "2");
+}
+
+TEST_F(RedisRebuild, TellsItsProgressOnceAPeriodHoweverManyPiecesThereAre) {
+    for (int i = 0; i < 5; ++i) place({.key = "k" + std::to_string(i)});
+    EXPECT_TRUE(node->drain());
+    const auto told = [&](std::chrono::milliseconds every) {
+        std::string all;
+        const RebuildOptions options{.writes_a_call = 1, .server_time = false, .tell_every = every};
+        Rebuild rebuild{
+            options,
+            node->leader,
+            node->record,
+            shop.clock,
+            [&](std::string_view stage, std::uint64_t done) {
+                all += std::string(stage) + " " + std::to_string(done) + ", ";
+            }};
+        for (int again = 0; again < 2; ++again) {
+            shop.cli({"FLUSHALL"});
+            EXPECT_TRUE(rebuild.run().has_value());
+        }
+        return all;
+    };
+    EXPECT_EQ(told(1s), "items 1, items 1, ") << "the first of each rebuild";
+    const std::string each = "items 1, keys 1, keys 2, keys 3, keys 4, keys 5, ";
+    EXPECT_EQ(told(0s), each + each);
 }
 
 TEST_F(RedisRebuild, ManyBuyersAndKeysGoInPieces) {

@@ -48,12 +48,13 @@ public:
         : url_(server.url()),
           entropy_(static_cast<std::uint64_t>(options.number)),
           record({.node = options.number}, truth, clock),
-          ledger(options.ledger, lane, record, clock, entropy_, std::move(rest)),
-          outbox(options.ledger.shard, relay, record, clock),
+          ledger(heeding(options.ledger), lane, record, clock, entropy_, std::move(rest)),
+          outbox(options.ledger.shard, relay, record, clock, {.newest = &newest_epoch}),
           rebuild(
               {.shard = options.ledger.shard,
                .key_ttl = options.key_ttl,
-               .server_time = options.ledger.server_time},
+               .server_time = options.ledger.server_time,
+               .newest = &newest_epoch},
               leader,
               record,
               clock
@@ -78,10 +79,16 @@ public:
     }
 
 private:
+    LedgerOptions heeding(LedgerOptions options) {
+        options.handshake.newest = &newest_epoch;
+        return options;
+    }
+
     std::string url_;
     test::SeededEntropy entropy_;
 
 public:
+    NewestEpoch newest_epoch;
     Connection lane{options_for(url_), real_clock};
     Connection relay{options_for(url_), real_clock};
     Connection leader{options_for(url_), real_clock};
