@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -90,6 +91,10 @@ struct OrderId {
     /// Nothing unless the text is a UUIDv7 in canonical form (upper case is read too).
     [[nodiscard]] static std::optional<OrderId> from(std::string_view text);
 };
+
+/// An id's time is of the node that made it. So far it may be from any other clock where an order
+/// is looked for by its id: a day and an hour; missing one would break a promise.
+inline constexpr std::chrono::hours id_clocks_apart_max{25};
 
 /// Makes ids whose `high` is above every one made before, also when the wall clock steps back.
 ///

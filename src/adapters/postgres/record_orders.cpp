@@ -11,10 +11,6 @@ using ports::RecordError;
 
 namespace {
 
-// How far clocks of nodes and of Redis may be apart where a time is looked for by order id: ids
-// carry the node's, and missing an order would break a promise. A day and an hour.
-constexpr std::chrono::hours clocks_apart_max{25};
-
 constexpr std::size_t ids_a_call = 10'000;
 
 constexpr domain::OrderId id_max{.high = ~std::uint64_t{0}, .low = ~std::uint64_t{0}};
@@ -111,7 +107,7 @@ Record::Result<Record::Bought> Record::bought(std::span<const domain::ItemId> it
         connection_.read("SELECT min(at) FROM stock_movements WHERE item_id = ANY($1)", {names});
     if (!first) return failed(first.error(), "look for the items' first movement");
     const auto began = first->maybe_time(0, 0);
-    auto from = began ? first_id_at(*began - clocks_apart_max) : domain::OrderId{};
+    auto from = began ? first_id_at(*began - domain::id_clocks_apart_max) : domain::OrderId{};
     while (from != id_max) {
         const auto to = piece_end(select_piece_end, from);
         if (!to) return std::unexpected(to.error());
@@ -153,7 +149,7 @@ Record::Result<void> Record::keys(
     const std::function<void(std::span<const ports::RecordedKey>)>& take
 ) {
     for (const KeyTable& table : key_tables) {
-        domain::OrderId from = first_id_at(since - clocks_apart_max);
+        domain::OrderId from = first_id_at(since - domain::id_clocks_apart_max);
         while (from != id_max) {
             const auto to = piece_end(table.piece_end, from);
             if (!to) return std::unexpected(to.error());

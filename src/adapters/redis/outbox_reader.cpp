@@ -13,8 +13,6 @@ constexpr std::string_view entries_a_look = "64";
 constexpr int id_time_shift = 16;  // a UUIDv7's milliseconds are above the lower 16 bits of `high`
 constexpr Moment near_us = 5'000'000;             // clocks of node and server, and time in the lane
 constexpr std::chrono::seconds find_patience{2};  // a million entries take longer; ask again then
-// Of a node and a server. Beyond it, what is asked for is no id of ours.
-constexpr std::chrono::hours clocks_apart_max{25};
 
 Moment microseconds_of(domain::WallTime time) {
     return static_cast<Moment>(time.time_since_epoch().count()) * 1000;
@@ -44,7 +42,8 @@ Result<std::optional<domain::Order>> OutboxReader::find(domain::OrderId id) {
     if (!oldest || !newest) return damaged();
 
     const Moment made = (id.high >> static_cast<unsigned>(id_time_shift)) * 1000;
-    const auto far_us = static_cast<Moment>(std::chrono::microseconds{clocks_apart_max}.count());
+    const auto far_us =
+        static_cast<Moment>(std::chrono::microseconds{domain::id_clocks_apart_max}.count());
     if (made + far_us < microseconds_of(oldest->accepted_at)) return std::nullopt;
     if (made > microseconds_of(newest->accepted_at) + far_us) return std::nullopt;
     const Moment about = oldest->moment + made - microseconds_of(oldest->accepted_at);
