@@ -103,16 +103,24 @@ public:
         std::span<const domain::OrderId> orders
     ) = 0;
 
-    /// Units of live orders per user, stored or parked, of each of these items.
+    /// Units of live orders per user, stored or parked, of each of these items. May take long:
+    /// `go_on` is asked again and again, and false ends it.
+    ///
+    /// Errors   unavailable: also when it was ended
     using Bought = std::map<domain::ItemId, std::map<domain::UserId, domain::Units>>;
-    [[nodiscard]] virtual Result<Bought> bought(std::span<const domain::ItemId> items) = 0;
+    [[nodiscard]] virtual Result<Bought> bought(
+        std::span<const domain::ItemId> items, const std::function<bool()>& go_on
+    ) = 0;
 
     /// Keys of the shard's orders accepted at or after `since`, in pieces; `take` gets each piece,
-    /// in no order. An order that is stored meanwhile after all may come twice.
+    /// in no order, and there may be empty ones. False ends it. An order that is stored meanwhile
+    /// after all may come twice.
+    ///
+    /// Errors   unavailable: also when it was ended
     [[nodiscard]] virtual Result<void> keys(
         unsigned shard,
         domain::WallTime since,
-        const std::function<void(std::span<const RecordedKey>)>& take
+        const std::function<bool(std::span<const RecordedKey>)>& take
     ) = 0;
 
     /// Makes the change, in a transaction that excludes every other change of the item.

@@ -1,5 +1,4 @@
-// src/wiring/bounded_ledger.hpp - a ledger whose stock changes and releases hold the lane not too
-// long
+// src/wiring/bounded_ledger.hpp - a ledger whose stock changes hold the lane for so long at most
 #pragma once
 
 #include "base/time.hpp"

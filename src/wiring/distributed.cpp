@@ -340,6 +340,9 @@ Backend::Result<void> Distributed::wait_until_refreshed() {
                     "waiting for a shard's items",
                     {{"shard", at}, {"rebuilding", shards_[at]->rebuilding()}, {"seconds", waited}}
                 );
+                for (const std::string& trouble : shards_[at]->troubles()) {
+                    log::warn("a shard cannot be rebuilt", {{"shard", at}, {"reason", trouble}});
+                }
             }
             rests.rest(refresh_look);
         }

@@ -103,7 +103,9 @@ int serve(const config::Config& config, const ServeOptions& options) {
     Service service{config};
     if (auto started = service.start(options); !started) {
         if (!is_asked_to_end()) return fail(started.error());
-        log::info("stopping before the start is over", {{"reason", started.error()}});
+        const Signals signals;
+        signals.end(signals.wait(std::chrono::seconds{0}));
+        log::info("the start was not over", {{"reason", started.error()}});
         log::stop();
         return 0;
     }

@@ -14,7 +14,8 @@ constexpr std::chrono::milliseconds beat_every{1000};  // the lead is renewed, a
 constexpr std::chrono::seconds lead_slack{3};          // beyond the longest sink call
 constexpr std::chrono::seconds uncompared_max{30};     // then somebody should know
 constexpr std::chrono::milliseconds lane_wait_max{2000};  // for one call of a stock change
-constexpr std::chrono::milliseconds lane_job_max{2500};   // for all, beside a wait for the relay
+// For all of them, a wait for the relay included: who is cut asks again, and then need not wait.
+constexpr std::chrono::milliseconds lane_job_max{2500};
 constexpr std::chrono::milliseconds lane_lock_max{1500};  // below it: the server says what was late
 
 ShardOptions with_epoch(ShardOptions options, redis::NewestEpoch& newest) {

@@ -286,8 +286,8 @@ TYPED_TEST_P(SystemOfRecordContract, CountsWhatEachUserHolds) {
     const ports::SystemOfRecord::Bought expected{
         {item("shoe"), {{user("ann"), 7}, {user("bob"), 7}}}, {item("hat"), {{user("ann"), 6}}}};
     const std::vector asked{item("shoe"), item("hat"), item("unknown")};
-    EXPECT_EQ(this->world.record().bought(asked).value(), expected);
-    EXPECT_TRUE(this->world.record().bought({}).value().empty());
+    EXPECT_EQ(this->world.record().bought(asked, [] { return true; }).value(), expected);
+    EXPECT_TRUE(this->world.record().bought({}, [] { return true; }).value().empty());
 }
 
 TYPED_TEST_P(SystemOfRecordContract, GivesTheKeysThatStillLiveWithTheirOrders) {
@@ -301,6 +301,7 @@ TYPED_TEST_P(SystemOfRecordContract, GivesTheKeysThatStillLiveWithTheirOrders) {
     std::map<domain::KeyHash, domain::Order> all;
     const auto take = [&](std::span<const ports::RecordedKey> piece) {
         for (const ports::RecordedKey& each : piece) all.emplace(each.key, each.order);
+        return true;
     };
     ASSERT_TRUE(this->world.record().keys(0, since, take).has_value());
     ASSERT_EQ(all.size(), 3U);
@@ -314,6 +315,20 @@ TYPED_TEST_P(SystemOfRecordContract, GivesTheKeysThatStillLiveWithTheirOrders) {
     all.clear();
     ASSERT_TRUE(this->world.record().keys(1, since, take).has_value());
     EXPECT_TRUE(all.empty());
+}
+
+TYPED_TEST_P(SystemOfRecordContract, LongReadsEndWhenTheyAreToldTo) {
+    this->set("shoe", 10);
+    this->store({{.key = "k1"}});
+    auto& record = this->world.record();
+    const std::vector<domain::ItemId> items{item("shoe")};
+    EXPECT_EQ(record.bought(items, [] { return false; }).error(), ports::RecordError::unavailable);
+    int pieces = 0;
+    const auto take = [&](std::span<const ports::RecordedKey>) { return ++pieces < 1; };
+    const auto read = record.keys(0, domain::WallTime{}, take);
+    EXPECT_EQ(read.error(), ports::RecordError::unavailable);
+    EXPECT_EQ(pieces, 1);
+    EXPECT_TRUE(record.bought(items, [] { return true; }).has_value()) << "and can begin anew";
 }
 
 TYPED_TEST_P(SystemOfRecordContract, AnOrderFailsOnceAndItsUnitsComeBackOnce) {
@@ -380,6 +395,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     AParkedOrderKeepsItsUnitsAndItsPlaceUntilItIsGivenUp,
     CountsWhatEachUserHolds,
     GivesTheKeysThatStillLiveWithTheirOrders,
+    LongReadsEndWhenTheyAreToldTo,
     AnOrderFailsOnceAndItsUnitsComeBackOnce,
     UnitsGivenBackInASaleThatIsNoMoreStayTaken
 );

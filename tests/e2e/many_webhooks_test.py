@@ -62,7 +62,7 @@ class ManyWebhooks(Distributed):
         lines = self.lines()
         for stock in stocks:
             self.assertEqual(
-                lines[stock["itemId"]], list(range(1, stock["sold"] + 1)),
+                lines[stock["itemId"]], list(range(1, stock["orders"] + 1)),
                 f"the line of {stock['itemId']}"
             )
         # Told once each; what is left is as after the batch that crossed the line.

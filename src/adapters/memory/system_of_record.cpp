@@ -159,8 +159,9 @@ ports::SystemOfRecord::Result<std::set<OrderId>> SystemOfRecord::stored(
 }
 
 ports::SystemOfRecord::Result<SystemOfRecord::Bought> SystemOfRecord::bought(
-    std::span<const domain::ItemId> items
+    std::span<const domain::ItemId> items, const std::function<bool()>& go_on
 ) {
+    if (!go_on()) return std::unexpected(RecordError::unavailable);
     const std::lock_guard lock{truth_.mutex_};
     if (truth_.error_) return std::unexpected(*truth_.error_);
     Bought bought;
@@ -176,20 +177,24 @@ ports::SystemOfRecord::Result<SystemOfRecord::Bought> SystemOfRecord::bought(
 ports::SystemOfRecord::Result<void> SystemOfRecord::keys(
     unsigned shard,
     domain::WallTime since,
-    const std::function<void(std::span<const ports::RecordedKey>)>& take
+    const std::function<bool(std::span<const ports::RecordedKey>)>& take
 ) {
     constexpr std::size_t piece_max = 100;
-    const std::lock_guard lock{truth_.mutex_};
-    if (truth_.error_) return std::unexpected(*truth_.error_);
-    std::vector<ports::RecordedKey> piece;
-    for (const auto& [id, stored] : truth_.orders_) {
-        if (!stored.key || id.shard() != shard || stored.order.accepted_at < since) continue;
-        piece.push_back({.key = *stored.key, .order = stored.order});
-        if (piece.size() < piece_max) continue;
-        take(piece);
-        piece.clear();
+    std::vector<ports::RecordedKey> all;
+    {
+        const std::lock_guard lock{truth_.mutex_};
+        if (truth_.error_) return std::unexpected(*truth_.error_);
+        for (const auto& [id, stored] : truth_.orders_) {
+            if (!stored.key || id.shard() != shard || stored.order.accepted_at < since) continue;
+            all.push_back({.key = *stored.key, .order = stored.order});
+        }
     }
-    if (!piece.empty()) take(piece);
+    std::span<const ports::RecordedKey> rest{all};
+    do {
+        const auto piece = rest.first(std::min(rest.size(), piece_max));
+        rest = rest.subspan(piece.size());
+        if (!take(piece)) return std::unexpected(RecordError::unavailable);
+    } while (!rest.empty());
     return {};
 }
 

@@ -54,7 +54,7 @@ struct ConnectionOptions {
 };
 
 /// A session that is opened when first used and again after it broke. Every call ends by its
-/// deadline: then it is cancelled at the server and the session is closed.
+/// deadline: then the session is closed, and the server ends it at its statement_timeout.
 ///
 /// Statements are prepared once per session, by their text. `$1` has the type of the parameter
 /// given (param.hpp), so a cast such as `$1::jsonb` converts from it.

@@ -51,11 +51,13 @@ public:
     ) override;
     [[nodiscard]] Result<std::set<domain::OrderId>> stored(std::span<const domain::OrderId> orders
     ) override;
-    [[nodiscard]] Result<Bought> bought(std::span<const domain::ItemId> items) override;
+    [[nodiscard]] Result<Bought> bought(
+        std::span<const domain::ItemId> items, const std::function<bool()>& go_on
+    ) override;
     [[nodiscard]] Result<void> keys(
         unsigned shard,
         domain::WallTime since,
-        const std::function<void(std::span<const ports::RecordedKey>)>& take
+        const std::function<bool(std::span<const ports::RecordedKey>)>& take
     ) override;
     [[nodiscard]] Result<std::variant<ports::Changed, domain::StockRejected>> change_stock(
         unsigned shard, const domain::StockChange& change, const Live& live, const Lower& lower

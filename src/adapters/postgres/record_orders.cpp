@@ -94,7 +94,9 @@ Record::Result<std::set<domain::OrderId>> Record::stored(std::span<const domain:
 // Orders have no index on their item, which would cost each insert: they are read once for all the
 // items, in pieces, so that no call takes long, as of one moment, so that none is missed or counted
 // twice. An item's orders are younger than its first stock movement: the search begins there.
-Record::Result<Record::Bought> Record::bought(std::span<const domain::ItemId> items) {
+Record::Result<Record::Bought> Record::bought(
+    std::span<const domain::ItemId> items, const std::function<bool()>& go_on
+) {
     Bought bought;
     std::vector<std::string_view> names;
     for (const domain::ItemId& item : items) names.push_back(item.text());
@@ -113,6 +115,7 @@ Record::Result<Record::Bought> Record::bought(std::span<const domain::ItemId> it
         if (!to) return std::unexpected(to.error());
         auto counted = add_bought(bought, select_bought, {names, from, *to});
         if (!counted) return std::unexpected(counted.error());
+        if (!go_on()) return std::unexpected(RecordError::unavailable);
         from = *to;
     }
     auto counted = add_bought(bought, select_parked_bought, {names});
@@ -146,7 +149,7 @@ Record::Result<void> Record::add_bought(
 Record::Result<void> Record::keys(
     unsigned shard,
     domain::WallTime since,
-    const std::function<void(std::span<const ports::RecordedKey>)>& take
+    const std::function<bool(std::span<const ports::RecordedKey>)>& take
 ) {
     for (const KeyTable& table : key_tables) {
         domain::OrderId from = first_id_at(since - domain::id_clocks_apart_max);
@@ -155,7 +158,7 @@ Record::Result<void> Record::keys(
             if (!to) return std::unexpected(to.error());
             auto piece = read_keys(table.keys, {from, *to, shard, since});
             if (!piece) return std::unexpected(piece.error());
-            if (!piece->empty()) take(*piece);
+            if (!take(*piece)) return std::unexpected(RecordError::unavailable);
             from = *to;
         }
     }

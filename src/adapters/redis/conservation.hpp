@@ -28,7 +28,7 @@ struct Drift {
     bool lost = false;        ///< Redis has nothing of the item, or nothing that can be read
     std::string what{};       ///< for people: what differs, as `expected ..., found ...`
     bool repaired = false;    ///< by this call
-    bool confirmed = false;   ///< the call before saw it too: no release that was under way then
+    bool confirmed = false;   ///< the call before saw it too: hardly a release under way
     unsigned looks = 1;       ///< calls in a row that saw it
 };
 
@@ -53,8 +53,10 @@ struct ConservationOptions {
 /// A drift that is the same at two calls is repaired: totals by a stock change of nothing, which
 /// waits for changes under way and is tried again at the next call; what is lost, and totals that
 /// are too low for what is taken, by a rebuild. Units that are off take three calls, since a
-/// release under way looks like them. Either leaves an entry in the audit log. Errors   as in
-/// LedgerError; nothing was compared Thread   the leader's
+/// release under way looks like them. Either leaves an entry in the audit log.
+///
+/// Errors   as in LedgerError; nothing was compared
+/// Thread   the leader's
 class Conservation {
 public:
     Conservation(

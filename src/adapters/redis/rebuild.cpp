@@ -305,7 +305,9 @@ std::expected<ports::SystemOfRecord::Bought, RecordError> Rebuild::count_bought(
     if (items.empty()) return {};
     auto failing = record_.not_given_back(options_.shard, failed_orders_max);
     while (failing) {
-        auto bought = record_.bought(items);
+        Result<void> kept{};
+        auto bought = record_.bought(items, [&] { return (kept = keep_lead()).has_value(); });
+        if (!kept) return std::unexpected(kept.error());
         if (!bought) return std::unexpected(bought.error());
         auto still = record_.not_given_back(options_.shard, failed_orders_max);
         if (!still) return std::unexpected(still.error());
@@ -332,7 +334,7 @@ std::expected<void, RecordError> Rebuild::write_keys(const Begun& begun) {
         all ? oldest : std::max(oldest, begun.seen - options_.clocks_apart);
     Result<void> written{};
     const auto read = record_.keys(options_.shard, since, [&](std::span<const RecordedKey> piece) {
-        if (!written) return;
+        if (written = keep_lead(); !written) return false;
         std::vector<Key> keys;
         for (const RecordedKey& each : piece) {
             const auto age =
@@ -342,9 +344,10 @@ std::expected<void, RecordError> Rebuild::write_keys(const Begun& begun) {
             keys.push_back({each.key, {each.order, begun.moment - age_us, true}});
         }
         written = write_keys(begun, keys);
+        return written.has_value();
     });
-    if (!read) return std::unexpected(read.error());
-    return written;
+    if (!written) return written;
+    return read;
 }
 
 std::expected<void, RecordError> Rebuild::write_keys(
