@@ -55,7 +55,8 @@ class Memory(Distributed):
         self.sell_through("Redis: kill -9, restarted empty", strike, self.SAFE, True)
 
     def test_killed_and_started_again(self):
-        """Its file has every answer it gave, so the weaker level loses nothing either."""
+        """While syncs are quick its file has every answer it gave, so that the weaker level loses
+        nothing either."""
         def strike(_):
             self.redis.kill()
             self.redis.start()

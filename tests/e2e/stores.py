@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 
+from faults import shim
 from harness import DEADLINE_S, wait_until
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -77,6 +78,8 @@ class Program:
 
 
 class Redis(Program):
+    """Its syncs cost nothing, since a test kills the server, not the machine: see sync_shim.cpp."""
+
     def __init__(self, scratch, port=None, options=(), name="redis"):
         port = port or free_port()
         # Of its own: in a long test a port comes again.
@@ -87,6 +90,7 @@ class Redis(Program):
             "--maxmemory-policy", "noeviction", *options,
         ]
         super().__init__(command, port, os.path.join(self.directory, "redis.log"))
+        self.environment = {"LD_PRELOAD": shim("sync_shim")}
         self.cli_options = []
 
     @property
