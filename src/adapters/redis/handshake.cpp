@@ -76,7 +76,7 @@ std::expected<Life, LedgerError> Handshake::compare() {
     if (recorded_->run_id != connection_.server().life()) {
         return std::unexpected(LedgerError::rebuilding);
     }
-    const Life life{
+    Life life{
         .epoch = *recorded_,
         .number = std::to_string(recorded_->number),
         .generation = connection_.generation()};

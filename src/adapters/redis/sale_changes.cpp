@@ -25,7 +25,7 @@ ShardCalls::Result<StockStepped> eval_stock(
     ShardCalls& calls, StockStep step, const ports::RecordedItem& item
 ) {
     const domain::StockFigures& figures = item.figures;
-    const ShardCalls::Arguments arguments{
+    ShardCalls::Arguments arguments{
         step == StockStep::lower ? "lower" : "put",
         std::string(figures.item.text()),
         std::to_string(figures.initial),
