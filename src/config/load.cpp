@@ -142,8 +142,8 @@ std::optional<std::string> text_of(const toml::node& node, const Field& field) {
     }
     if (const auto truth = node.value_exact<bool>())
         return is_bool ? std::optional{std::string{*truth ? "true" : "false"}} : std::nullopt;
-    const auto text = node.value_exact<std::string>();
-    if (text && (field.bytes || (!is_number && !is_decimal && !is_bool))) return *text;
+    auto text = node.value_exact<std::string>();
+    if (text && (field.bytes || (!is_number && !is_decimal && !is_bool))) return text;
     return std::nullopt;
 }
 
