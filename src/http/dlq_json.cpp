@@ -128,7 +128,7 @@ public:
 
     [[nodiscard]] std::string pointer() const {
         if (at_ == Members::none) return {};
-        const std::string text = Place{}.pointer(names[at_]);
+        std::string text = Place{}.pointer(names[at_]);
         if (level_ != Level::filter || filter_at_ == Members::none) return text;
         return text + Place{}.pointer(filter_names[filter_at_]);
     }

@@ -44,7 +44,7 @@ constexpr std::size_t spare_text_max = std::size_t{4} * 1024;
 struct ReportExit {
     const char* what;
 
-    void operator()(std::exception_ptr failure) const {
+    void operator()(const std::exception_ptr& failure) const {
         if (failure == nullptr) return;
         try {
             std::rethrow_exception(failure);
@@ -61,7 +61,7 @@ ReportExit report_exit(const char* what) {
 }
 
 /// A process that takes no more connections is no use, and must not look alive (e2e: scarcity).
-void end_with_accepting(std::exception_ptr failure) {
+void end_with_accepting(const std::exception_ptr& failure) {
     report_exit("accepting")(failure);
     if (failure != nullptr) std::abort();
 }

@@ -16,7 +16,16 @@
 namespace firstcome::http {
 
 /// The methods a route can have; `other` is a well-formed method nobody routes.
-enum class Method : std::uint8_t { get, head, post, put, patch, delete_, options, other };
+enum class Method : std::uint8_t {
+    get,
+    head,
+    post,
+    put,
+    patch,
+    delete_,  // NOLINT: the word without it is the language's
+    options,
+    other,
+};
 inline constexpr std::size_t method_count = 8;
 [[nodiscard]] std::string_view name(Method method);
 [[nodiscard]] Method method_from(std::string_view text);

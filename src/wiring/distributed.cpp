@@ -243,6 +243,7 @@ Backend::Result<void> Distributed::open() {
 
 std::vector<ports::OrderLedger*> Distributed::ledgers() {
     std::vector<ports::OrderLedger*> all;
+    all.reserve(shown_.size());
     for (const auto& ledger : shown_) all.push_back(ledger.get());
     return all;
 }

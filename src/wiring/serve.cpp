@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <expected>
 #include <fstream>
+#include <initializer_list>
 #include <signal.h>
 #include <string>
 #include <thread>
@@ -28,13 +29,6 @@ constexpr int exit_stopped_by_fault = 70;  // EX_SOFTWARE: a supervisor should s
 /// What is asked of us from outside: to end (a second time: at once), or to read everything again.
 class Signals {
 public:
-    Signals() {
-        ::sigemptyset(&ending_);
-        for (const int each : {SIGTERM, SIGINT}) ::sigaddset(&ending_, each);
-        watched_ = ending_;
-        ::sigaddset(&watched_, SIGHUP);
-    }
-
     /// The next signal; 0: none came in time.
     [[nodiscard]] int wait(std::chrono::seconds patience) const {
         const timespec time{.tv_sec = patience.count(), .tv_nsec = 0};
@@ -53,8 +47,15 @@ public:
     }
 
 private:
-    sigset_t ending_{};
-    sigset_t watched_{};
+    static sigset_t set_of(std::initializer_list<int> signals) {
+        sigset_t set{};
+        ::sigemptyset(&set);
+        for (const int each : signals) ::sigaddset(&set, each);
+        return set;
+    }
+
+    const sigset_t ending_ = set_of({SIGTERM, SIGINT});
+    const sigset_t watched_ = set_of({SIGTERM, SIGINT, SIGHUP});
 };
 
 std::expected<void, std::string> write_ready_file(

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace firstcome::test {
@@ -19,12 +20,12 @@ namespace firstcome::test {
 template <typename World>
 class AuditLogContract : public ::testing::Test {
 protected:
-    ports::AuditEntry entry(std::string what, std::string subject) {
+    ports::AuditEntry entry(std::string_view what, std::string_view subject) {
         return {
             .at = world.clock().wall(),
             .who = "ops",
-            .what = std::move(what),
-            .subject = std::move(subject),
+            .what = std::string{what},
+            .subject = std::string{subject},
             .reason = "why not",
             .trace_id = "0af7651916cd43dd8448eb211c80319c",
             .before = R"({"state":"CLOSED"})",
@@ -97,7 +98,7 @@ TYPED_TEST_P(AuditLogContract, HoldsStockChangesToo) {
     EXPECT_EQ(page->entries[0].subject, "tv");
     EXPECT_EQ(page->entries[0].who, "alice");
     EXPECT_NE(page->entries[0].before.find("total"), std::string::npos);
-    EXPECT_NE(page->entries[0].after.find("7"), std::string::npos);
+    EXPECT_NE(page->entries[0].after.find('7'), std::string::npos);
 }
 
 TYPED_TEST_P(AuditLogContract, ListsTheNewestFirstAndEachOnceWhateverThePages) {
