@@ -2,15 +2,13 @@
 #pragma once
 
 #include "base/time.hpp"
-#include "ports/order_ledger.hpp"
+#include "wiring/passing_ledger.hpp"
 
 #include <chrono>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace firstcome::wiring {
 
@@ -18,7 +16,7 @@ namespace firstcome::wiring {
 /// may be slow and in time; for as long as one lasts, all of them together must end by one moment.
 ///
 /// Thread   as the ledger inside
-class BoundedLedger final : public ports::OrderLedger {
+class BoundedLedger final : public PassingLedger {
 public:
     /// Told by when calls have to end from now on; nothing: by nothing but their own timeouts.
     using EndBy = std::function<void(std::optional<base::MonotonicTime>)>;
@@ -29,19 +27,13 @@ public:
         const base::Clock& clock,  // outlives
         EndBy end_by
     )
-        : inner_(inner), at_most_(at_most), clock_(clock), end_by_(std::move(end_by)) {}
-
-    [[nodiscard]] std::expected<void, ports::LedgerError> place(
-        std::span<const domain::OrderRequest> batch, std::span<domain::Outcome> outcomes
-    ) override {
-        return inner_.place(batch, outcomes);
-    }
+        : PassingLedger(inner), at_most_(at_most), clock_(clock), end_by_(std::move(end_by)) {}
 
     [[nodiscard]] std::expected<ports::StockResult, ports::LedgerError> change_stock(
         const domain::StockChange& change
     ) override {
         end_by_(clock_.monotonic() + at_most_);
-        auto changed = inner_.change_stock(change);
+        auto changed = PassingLedger::change_stock(change);
         end_by_(std::nullopt);
         return changed;
     }
@@ -50,24 +42,12 @@ public:
         domain::OrderId order, std::string_view reason
     ) override {
         end_by_(clock_.monotonic() + at_most_);
-        const auto released = inner_.release(order, reason);
+        const auto released = PassingLedger::release(order, reason);
         end_by_(std::nullopt);
         return released;
     }
 
-    [[nodiscard]] std::optional<domain::StockFigures> stock(const domain::ItemId& item
-    ) const override {
-        return inner_.stock(item);
-    }
-
-    [[nodiscard]] std::vector<domain::StockFigures> all_stock() const override {
-        return inner_.all_stock();
-    }
-
-    [[nodiscard]] bool figures_are_current() const override { return inner_.figures_are_current(); }
-
 private:
-    ports::OrderLedger& inner_;  // outlives
     std::chrono::milliseconds at_most_;
     const base::Clock& clock_;  // outlives
     EndBy end_by_;

@@ -2,15 +2,13 @@
 // sold
 #pragma once
 
-#include "ports/order_ledger.hpp"
+#include "wiring/passing_ledger.hpp"
 
 #include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,48 +18,28 @@ namespace firstcome::wiring {
 /// neither stored nor given back) are moved from sold to compensating. The sum stays.
 ///
 /// Thread   as the ledger inside
-class ShownLedger final : public ports::OrderLedger {
+class ShownLedger final : public PassingLedger {
 public:
     /// Units among dead letters, shared as they were read last; null: none are known.
     using UnitsByItem = std::shared_ptr<const std::map<domain::ItemId, domain::Units>>;
     using Compensating = std::function<UnitsByItem()>;
 
     ShownLedger(ports::OrderLedger& inner, Compensating compensating)
-        : inner_(inner), compensating_(std::move(compensating)) {}
-
-    [[nodiscard]] std::expected<void, ports::LedgerError> place(
-        std::span<const domain::OrderRequest> batch, std::span<domain::Outcome> outcomes
-    ) override {
-        return inner_.place(batch, outcomes);
-    }
-
-    [[nodiscard]] std::expected<ports::StockResult, ports::LedgerError> change_stock(
-        const domain::StockChange& change
-    ) override {
-        return inner_.change_stock(change);
-    }
-
-    [[nodiscard]] std::expected<ports::Release, ports::LedgerError> release(
-        domain::OrderId order, std::string_view reason
-    ) override {
-        return inner_.release(order, reason);
-    }
+        : PassingLedger(inner), compensating_(std::move(compensating)) {}
 
     [[nodiscard]] std::optional<domain::StockFigures> stock(const domain::ItemId& item
     ) const override {
-        auto figures = inner_.stock(item);
+        auto figures = PassingLedger::stock(item);
         if (figures) show(*figures, compensating_());
         return figures;
     }
 
     [[nodiscard]] std::vector<domain::StockFigures> all_stock() const override {
-        auto all = inner_.all_stock();
+        auto all = PassingLedger::all_stock();
         const UnitsByItem units = compensating_();  // once: there may be many items
         for (domain::StockFigures& figures : all) show(figures, units);
         return all;
     }
-
-    [[nodiscard]] bool figures_are_current() const override { return inner_.figures_are_current(); }
 
 private:
     static void show(domain::StockFigures& figures, const UnitsByItem& units) {
@@ -73,7 +51,6 @@ private:
         figures.compensating += moved;
     }
 
-    ports::OrderLedger& inner_;  // outlives
     Compensating compensating_;
 };
 
