@@ -4,6 +4,7 @@
 #include "config/fields.hpp"
 #include "config/health_check.hpp"
 #include "config/otel.hpp"
+#include "config/service_link.hpp"
 
 #define TOML_EXCEPTIONS 0
 #include <fmt/format.h>
@@ -253,40 +254,6 @@ void read_file(const std::filesystem::path& path, Reading& reading) {
     read_toml(text.str(), path.string(), reading);
 }
 
-/// `_80_TCP`, `_53_UDP_ADDR`: what follows `..._PORT` in a link to one port.
-bool is_port_of_link(std::string_view rest) {
-    if (!rest.starts_with('_')) return false;
-    rest.remove_prefix(1);
-    const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-    rest.remove_prefix(digits);
-    constexpr std::array<std::string_view, 3> protocols{"_TCP", "_UDP", "_SCTP"};
-    const auto* const protocol = std::ranges::find_if(protocols, [&](std::string_view each) {
-        return rest.starts_with(each);
-    });
-    if (digits == 0 || protocol == protocols.end()) return false;
-    rest.remove_prefix(protocol->size());
-    return rest.empty() || rest == "_ADDR" || rest == "_PORT" || rest == "_PROTO";
-}
-
-/// Kubernetes and Docker put such into every container beside a service called "firstcome",
-/// "firstcome-admin" and so on.
-///
-/// Source   kubernetes.io, "Service": environment variables; pkg/kubelet/envvars
-bool is_link(std::string_view name, std::string_view value) {
-    if (name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT")) return true;
-    if (name.contains("_SERVICE_PORT_")) return true;  // and the port's own name
-    constexpr std::string_view port = "_PORT";
-    if (name.ends_with(port)) {
-        const bool has_url = value.starts_with("tcp://") || value.starts_with("udp://") ||
-                             value.starts_with("sctp://");
-        if (has_url) return true;
-    }
-    for (auto at = name.find(port); at != std::string_view::npos; at = name.find(port, at + 1)) {
-        if (is_port_of_link(name.substr(at + port.size()))) return true;
-    }
-    return false;
-}
-
 const Field* find_by_variable(std::string_view variable) {
     for (const Field& field : fields()) {
         if (environment_name(field.key) == variable) return &field;
@@ -300,7 +267,7 @@ void read_environment(const Sources& sources, Reading& reading) {
         const Field* field = find_by_variable(name);
         if (field != nullptr) {
             reading.take(*field, value, name);
-        } else if (name != failpoints_variable && !is_link(name, value)) {
+        } else if (name != failpoints_variable && !is_service_link(name, value)) {
             reading.fail(name, "", unknown(name, true));
         }
     }
