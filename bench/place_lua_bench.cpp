@@ -1,6 +1,6 @@
 // bench/place_lua_bench.cpp - what one order costs the Redis that decides, in its own CPU time
 //
-// place_lua_bench <port of an empty redis-server> [orders]
+// place_lua_bench <port of an empty redis-server> [orders] [cases]
 // Prints per case: orders a second, microseconds of redis-server's CPU an order, orders a second
 // one core could take, and a checksum over all answers. The server is emptied.
 #include "adapters/redis/connection.hpp"
@@ -9,6 +9,7 @@
 #include "adapters/redis/stored_order.hpp"
 #include "base/time.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <cstdlib>
 #include <deque>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -190,13 +192,16 @@ void measure(Connection& connection, const Case& one, std::size_t orders) {
 
 int main(int count, char** arguments) {
     using namespace firstcome::redis;
-    if (count < 2) stop("usage: place_lua_bench <port> [orders]");
+    if (count < 2) stop("usage: place_lua_bench <port> [orders] [cases, from the first]");
     const std::size_t orders = count > 2 ? std::strtoull(arguments[2], nullptr, 10) : 500'000;
     const std::string url = "redis://127.0.0.1:" + std::string(arguments[1]) + "/0";
     const auto parsed = parse_url(url);
     if (!parsed) stop(parsed.error());
     const firstcome::base::SystemClock clock;
     Connection connection{{.url = *parsed, .command_timeout = std::chrono::seconds{60}}, clock};
-    for (const Case& one : cases) measure(connection, one, orders);
+    const std::size_t wanted = count > 3 ? std::strtoull(arguments[3], nullptr, 10) : ~0ULL;
+    for (const Case& one : std::span(cases).first(std::min(wanted, std::size(cases)))) {
+        measure(connection, one, orders);
+    }
     return 0;
 }

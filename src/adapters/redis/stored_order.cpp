@@ -146,6 +146,18 @@ Tail read_tail(Pieces& pieces) {
     return tail;
 }
 
+struct SoldItem {
+    std::optional<domain::ItemId> id;  // nothing: not one of it was sold
+    domain::Sequence sequence = 0;     // of the first order that is not read yet
+};
+
+SoldItem read_item(Pieces& pieces) {
+    SoldItem item;
+    item.id = pieces.id_or_none<domain::ItemId>();
+    if (item.id) item.sequence = pieces.number<domain::Sequence>();
+    return item;
+}
+
 /// A head; the place of its item, which is known later.
 std::uint16_t read_head(Pieces& pieces, domain::Event& event) {
     const auto item_place = pieces.number<std::uint16_t>();
@@ -235,20 +247,23 @@ std::optional<OutboxEntry> read_entry(std::string_view bytes) {
     entry.accepted_at = tail.accepted_at;
     entry.moment = tail.moment;
     const auto orders = pieces.number<std::uint16_t>();
-    std::vector<std::optional<domain::ItemId>> items(pieces.number<std::uint16_t>());
-    if (pieces.damaged() || orders == 0) return std::nullopt;
+    std::vector<SoldItem> items(pieces.number<std::uint16_t>());
+    while (orders == 0 && items.empty() && !pieces.damaged() && !pieces.at_end()) {
+        entry.declared.push_back(pieces.order_id());
+    }
+    if (pieces.damaged() || (orders == 0 && entry.declared.empty())) return std::nullopt;
 
     entry.events.resize(orders);
     std::vector<std::uint16_t> item_places(orders);
-    for (auto& event : entry.events) event.order.sequence = pieces.number<std::uint64_t>();
     for (std::size_t i = 0; i < orders; ++i) item_places[i] = read_head(pieces, entry.events[i]);
-    for (auto& item : items) item = pieces.id_or_none<domain::ItemId>();
+    for (SoldItem& item : items) item = read_item(pieces);
     for (std::size_t i = 0; i < orders; ++i) {
         domain::Event& event = entry.events[i];
         if (item_places[i] < 1 || item_places[i] > items.size()) return std::nullopt;
-        const auto& item = items[item_places[i] - 1U];
-        if (!item) return std::nullopt;
-        event.order.item = *item;
+        SoldItem& item = items[item_places[i] - 1U];
+        if (!item.id) return std::nullopt;
+        event.order.item = *item.id;
+        event.order.sequence = item.sequence++;
         event.order.user = pieces.id<domain::UserId>();
         event.order.accepted_at = event.occurred_at = tail.accepted_at;
         event.order.durability = durability_of(tail.level);
@@ -259,7 +274,7 @@ std::optional<OutboxEntry> read_entry(std::string_view bytes) {
     return entry;
 }
 
-// An entry is its id, `<moment>-0`, and one field with its value.
+// An entry is its id, `<moment>-0`, and its fields, each with its value.
 std::optional<Moment> moment_of(const Reply& entry) {
     if (entry.items.size() != 2) return std::nullopt;
     const std::string& id = entry.items[0].text;
@@ -271,9 +286,12 @@ std::optional<Moment> moment_of(const Reply& entry) {
     return moment;
 }
 
-std::string_view bytes_of_entry(const Reply& entry) {
-    if (entry.items.size() != 2 || entry.items[1].items.size() != 2) return {};
-    return entry.items[1].items[1].text;
+std::string bytes_of_entry(const Reply& entry) {
+    std::string bytes;
+    if (entry.items.size() != 2) return bytes;
+    const auto& fields = entry.items[1].items;
+    for (std::size_t value = 1; value < fields.size(); value += 2) bytes += fields[value].text;
+    return bytes;
 }
 
 std::string damage_text(const ShardKeys& keys, const Reply& entry) {

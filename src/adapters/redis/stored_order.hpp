@@ -22,13 +22,17 @@ namespace firstcome::redis {
 // rest     user, trace: u8 0 (none), 1 or 3 (sampled), and unless 0 trace id 16 and span 8
 // tail     accepted at u64 (ms), moment u64, level u8: `r`, `d`, or `s` for a `d` put back under
 //          its key by a rebuild
-// batch    the accepted orders of one call: tail, orders u16, items u16, per order its sequence
-//          u64, their heads, the items (those that nothing was sold of without their name)
-// entry    of the outbox: orders placed before it u64, batch, the orders' rests
+// batch    the accepted orders of one call: tail, orders u16, items u16, the orders' heads, the
+//          items with the first order's sequence u64, from which the item's others count on (an
+//          item that nothing was sold of: a name without length, and no sequence)
+// entry    of the outbox: orders placed before it u64, batch, the orders' rests; or a batch without
+//          orders, of level `r`, and then ids of orders before it: they were declared to be of it
 // record   of one order: quantity, id, item, sequence u64, tail
 //
-// A key's field holds the moment of its batch (u64), which is the name of the field that holds the
-// batch; or a record, put back by a rebuild.
+// The stream has an entry in pieces, the values of its fields; its bytes are those one after the
+// other. A key's field holds the moment of its batch (u64), which is the name of the field that
+// holds the batch but for its heads, and behind `h` the name of theirs; or a record, put back by a
+// rebuild.
 
 /// Microseconds by the shard's own clock: names entries and ages keys, see place.lua.
 using Moment = std::uint64_t;
@@ -68,6 +72,7 @@ struct OutboxEntry {
     domain::WallTime accepted_at;
     Moment moment = 0;
     std::vector<domain::Event> events;
+    std::vector<domain::OrderId> declared;  ///< of level redis, whatever was asked; or none
 };
 
 /// Nothing: damaged.
@@ -76,7 +81,7 @@ struct OutboxEntry {
 /// The moment in an entry's id, as XRANGE answers it.
 [[nodiscard]] std::optional<Moment> moment_of(const Reply& entry);
 /// The bytes of an entry, as XRANGE answers it; empty: damaged.
-[[nodiscard]] std::string_view bytes_of_entry(const Reply& entry);
+[[nodiscard]] std::string bytes_of_entry(const Reply& entry);
 
 /// For the operator: an entry that XRANGE answered cannot be read, and what to do.
 [[nodiscard]] std::string damage_text(const ShardKeys& keys, const Reply& entry);

@@ -142,6 +142,32 @@ TEST_F(RedisLedger, AWholeBatchThatIsRepeatedGetsEachAnswerAgain) {
     EXPECT_EQ(left(), "2");
 }
 
+TEST_F(RedisLedger, ABatchAsLargeAsItMayBeOfTwoItemsIsAnsweredAgainWhole) {
+    const auto node = open();
+    for (const char* const item : {"shoe", "hat"}) {
+        EXPECT_EQ(Shop::change(node->ledger, test::stock_set(item, 1000)), "ok");
+    }
+    std::vector<domain::OrderRequest> batch;
+    for (int i = 0; i < 1024; ++i) {
+        const std::string item = i % 3 == 0 ? "hat" : "shoe";
+        batch.push_back(shop.request({.item = item, .key = std::to_string(i)}));
+    }
+    std::vector<domain::Outcome> first(batch.size());
+    ASSERT_TRUE(node->ledger.place(batch, first).has_value());
+    EXPECT_EQ(test::spoken(first.back()), "accepted 342") << "the last hat";
+    std::vector<domain::Outcome> again(batch.size());
+    ASSERT_TRUE(node->ledger.place(batch, again).has_value());
+    for (std::size_t at = 0; at < batch.size(); ++at) {
+        ASSERT_TRUE(std::get<Accepted>(again[at]).replayed) << at;
+        expect_same(std::get<Accepted>(again[at]).order, std::get<Accepted>(first[at]).order);
+    }
+    EXPECT_TRUE(node->drain());
+    for (const std::size_t at : {0U, 511U, 1023U}) {
+        const auto& order = std::get<Accepted>(first[at]).order;
+        EXPECT_EQ(shop.truth.find(order.id).value()->sequence, order.sequence);
+    }
+}
+
 TEST_F(RedisLedger, WhatIsRefusedLeavesNothingInRedis) {
     const auto node = open();
     const std::string unknown(64, 'x');
@@ -156,7 +182,7 @@ TEST_F(RedisLedger, WhatIsRefusedLeavesNothingInRedis) {
     EXPECT_FALSE(shop.cli({"XRANGE", "fc:{s0}:outbox", "-", "+"}).contains("xxx"));
     const std::string slice = shop.cli({"KEYS", "fc:{s0}:keys:*"});
     EXPECT_FALSE(shop.cli({"HVALS", slice}).contains("xxx"));
-    EXPECT_EQ(shop.cli({"HLEN", slice}), "2") << "a key and its batch";
+    EXPECT_EQ(shop.cli({"HLEN", slice}), "3") << "a key, its batch, and that one's heads";
     EXPECT_EQ(shop.place(node->ledger, {.key = "k"}), "replayed 1");
     EXPECT_TRUE(node->drain());
 }

@@ -50,13 +50,19 @@ TEST(StoredOrder, ARecordCutShortOrTooLongIsDamaged) {
     EXPECT_FALSE(read_record(no_level, test::user("ann")).has_value());
 }
 
-/// As place.lua puts it together.
+/// `length` and an item's name; with the sequence of its first order.
+std::string sold(std::string_view counted_name, char sequence) {
+    return std::string(counted_name) + sequence + std::string(7, '\0');
+}
+
+/// As place.lua and settle.lua put it together.
+std::string entry_of(std::string_view rests, char orders, std::string_view heads_and_items) {
+    const std::string count{orders, '\0', orders == 0 ? '\0' : '\1', '\0'};
+    return std::string(24, '\1') + "r" + count + std::string(heads_and_items) + std::string(rests);
+}
+
 std::string entry_of(const PackedOrders& orders, char size, std::string_view items) {
-    std::string sequences;
-    for (char i = 0; i < size; ++i) sequences += std::string(7, '\0') + std::string(1, '\1');
-    const std::string count{size, '\0', '\1', '\0'};
-    return std::string(24, '\1') + "r" + count + sequences + orders.heads + std::string(items) +
-           orders.rests;
+    return entry_of(orders.rests, size, orders.heads + std::string(items));
 }
 
 TEST(StoredOrder, AnEntryHasEachOrderWhole) {
@@ -72,19 +78,21 @@ TEST(StoredOrder, AnEntryHasEachOrderWhole) {
     bob.trace = {};
     pack_order(packed, 1, ann, {.high = 1, .low = 2});
     pack_order(packed, 1, bob, {.high = 1, .low = 3});
-    const auto entry = read_entry(entry_of(packed, 2, "\4shoe"));
+    const auto entry = read_entry(entry_of(packed, 2, sold("\4shoe", 7)));
     ASSERT_TRUE(entry.has_value());
     ASSERT_EQ(entry->events.size(), 2U);
     const domain::Event& first = entry->events[0];
     EXPECT_EQ(first.order.user, ann.user);
     EXPECT_EQ(first.order.item, test::item("shoe"));
     EXPECT_EQ(first.order.quantity, 3);
+    EXPECT_EQ(first.order.sequence, 7U);
     EXPECT_EQ(first.key, ann.key);
     EXPECT_EQ(first.trace.span, 9U);
     EXPECT_TRUE(first.trace.sampled);
     const domain::Event& second = entry->events[1];
     EXPECT_EQ(second.order.user, bob.user);
     EXPECT_EQ(second.order.id.low, 3U);
+    EXPECT_EQ(second.order.sequence, 8U);
     EXPECT_EQ(second.key, std::nullopt);
     EXPECT_EQ(second.trace.trace_low, 0U);
 }
@@ -92,7 +100,7 @@ TEST(StoredOrder, AnEntryHasEachOrderWhole) {
 TEST(StoredOrder, AnEntryCutShortOrTooLongIsDamaged) {
     PackedOrders packed;
     pack_order(packed, 1, test::request({}, base::KeyedHash{{}}), {.high = 1, .low = 2});
-    const std::string entry = entry_of(packed, 1, "\4shoe");
+    const std::string entry = entry_of(packed, 1, sold("\4shoe", 1));
     ASSERT_TRUE(read_entry(entry).has_value());
     for (std::size_t size = 0; size < entry.size(); ++size) {
         EXPECT_FALSE(read_entry(entry.substr(0, size)).has_value()) << size;
@@ -106,7 +114,20 @@ TEST(StoredOrder, AnEntryWhoseOrderNamesNoItemIsDamaged) {
     EXPECT_FALSE(read_entry(entry_of(unnamed, 1, std::string_view{"\0", 1})).has_value());
     PackedOrders packed;
     pack_order(packed, 2, test::request({}, base::KeyedHash{{}}), {.high = 1, .low = 2});
-    EXPECT_FALSE(read_entry(entry_of(packed, 1, "\4shoe")).has_value());
+    EXPECT_FALSE(read_entry(entry_of(packed, 1, sold("\4shoe", 1))).has_value());
+}
+
+TEST(StoredOrder, AnEntryOfDeclaredOrdersNamesThem) {
+    const domain::OrderId ann{.high = 1, .low = 2};
+    const domain::OrderId bob{.high = 1, .low = 3};
+    const std::string bytes = entry_of(bytes_of(ann) + bytes_of(bob), 0, "");
+    const auto entry = read_entry(bytes);
+    ASSERT_TRUE(entry.has_value());
+    EXPECT_TRUE(entry->events.empty());
+    EXPECT_EQ(entry->declared, (std::vector{ann, bob}));
+    EXPECT_FALSE(read_entry(bytes + "x").has_value());
+    EXPECT_FALSE(read_entry(bytes.substr(0, bytes.size() - 1)).has_value());
+    EXPECT_FALSE(read_entry(entry_of("", 0, "")).has_value()) << "says nothing";
 }
 
 }  // namespace
