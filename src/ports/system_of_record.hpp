@@ -103,6 +103,10 @@ public:
         std::span<const domain::OrderId> orders
     ) = 0;
 
+    /// The buyers of these orders were told level `redis` instead of `database`: that is what a
+    /// stored or parked one is remembered with from now on. Of any other: nothing.
+    [[nodiscard]] virtual Result<void> declare(std::span<const domain::OrderId> orders) = 0;
+
     /// Units of live orders per user, stored or parked, of each of these items. May take long:
     /// `go_on` is asked again and again, and false ends it.
     ///

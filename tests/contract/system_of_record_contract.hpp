@@ -317,6 +317,33 @@ TYPED_TEST_P(SystemOfRecordContract, GivesTheKeysThatStillLiveWithTheirOrders) {
     EXPECT_TRUE(all.empty());
 }
 
+TYPED_TEST_P(SystemOfRecordContract, ADeclaredOrderIsRememberedAsItsBuyerWasTold) {
+    this->set("shoe", 100);
+    std::vector<domain::Event> made;
+    for (const char* const key : {"stored", "kept", "parked"}) {
+        made.push_back(this->buy({.key = key}));
+        made.back().order.durability = domain::Durability::database;
+    }
+    EXPECT_EQ(this->world.sink().deliver(std::span(made).first(2)).delivered, 2U);
+    this->world.park(made[2]);
+    const domain::Event never = this->buy({.key = "never"});
+    const std::vector declared{made[0].id, made[2].id, never.id};
+    auto& record = this->world.record();
+    ASSERT_TRUE(record.declare(declared).has_value());
+    ASSERT_TRUE(record.declare(declared).has_value()) << "again changes nothing";
+    std::map<domain::OrderId, domain::Durability> all;
+    const auto take = [&](std::span<const ports::RecordedKey> piece) {
+        for (const auto& each : piece) all.emplace(each.order.id, each.order.durability);
+        return true;
+    };
+    ASSERT_TRUE(record.keys(0, domain::WallTime{}, take).has_value());
+    const std::map<domain::OrderId, domain::Durability> expected{
+        {made[0].id, domain::Durability::redis},
+        {made[1].id, domain::Durability::database},
+        {made[2].id, domain::Durability::redis}};
+    EXPECT_EQ(all, expected);
+}
+
 TYPED_TEST_P(SystemOfRecordContract, LongReadsEndWhenTheyAreToldTo) {
     this->set("shoe", 10);
     this->store({{.key = "k1"}});
@@ -395,6 +422,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     AParkedOrderKeepsItsUnitsAndItsPlaceUntilItIsGivenUp,
     CountsWhatEachUserHolds,
     GivesTheKeysThatStillLiveWithTheirOrders,
+    ADeclaredOrderIsRememberedAsItsBuyerWasTold,
     LongReadsEndWhenTheyAreToldTo,
     AnOrderFailsOnceAndItsUnitsComeBackOnce,
     UnitsGivenBackInASaleThatIsNoMoreStayTaken

@@ -158,6 +158,17 @@ ports::SystemOfRecord::Result<std::set<OrderId>> SystemOfRecord::stored(
     return found;
 }
 
+ports::SystemOfRecord::Result<void> SystemOfRecord::declare(std::span<const OrderId> orders) {
+    const std::lock_guard lock{truth_.mutex_};
+    if (truth_.error_) return std::unexpected(*truth_.error_);
+    for (const OrderId& order : orders) {
+        const auto found = truth_.orders_.find(order);
+        if (found == truth_.orders_.end()) continue;
+        found->second.order.durability = domain::Durability::redis;
+    }
+    return {};
+}
+
 ports::SystemOfRecord::Result<SystemOfRecord::Bought> SystemOfRecord::bought(
     std::span<const domain::ItemId> items, const std::function<bool()>& go_on
 ) {

@@ -109,6 +109,7 @@ public:
     ) override;
     [[nodiscard]] Result<std::set<domain::OrderId>> stored(std::span<const domain::OrderId> orders
     ) override;
+    [[nodiscard]] Result<void> declare(std::span<const domain::OrderId> orders) override;
     [[nodiscard]] Result<Bought> bought(
         std::span<const domain::ItemId> items, const std::function<bool()>& go_on
     ) override;

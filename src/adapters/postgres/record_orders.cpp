@@ -91,6 +91,18 @@ Record::Result<std::set<domain::OrderId>> Record::stored(std::span<const domain:
     return found;
 }
 
+Record::Result<void> Record::declare(std::span<const domain::OrderId> orders) {
+    auto done = connection_.write(
+        "WITH stored AS (UPDATE orders SET durability = 'redis' "
+        "WHERE order_id = ANY($1) AND durability = 'database') "
+        "UPDATE failed_order_events SET durability = 'redis' "
+        "WHERE consumer = 'orders' AND event_id = ANY($1) AND durability = 'database'",
+        {std::vector(orders.begin(), orders.end())}
+    );
+    if (!done) return failed(done.error(), "note what buyers were told");
+    return {};
+}
+
 // Orders have no index on their item, which would cost each insert: they are read once for all the
 // items, in pieces, so that no call takes long, as of one moment, so that none is missed or counted
 // twice. An item's orders are younger than its first stock movement: the search begins there.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <utility>
 
 namespace firstcome::redis {
 
@@ -31,29 +32,34 @@ Outbox::Outbox(
     const base::Clock& clock,
     Handshake::Options handshake
 )
-    : calls_(handshake, shard, connection, record, clock), clock_(clock) {}
+    : calls_(handshake, shard, connection, record, clock), record_(record), clock_(clock) {}
 
 std::expected<std::vector<domain::Event>, OutboxError> Outbox::pull(
     std::size_t max, std::chrono::milliseconds wait
 ) {
     FC_ASSERT(max > 0);
-    const auto look = read(max, wait);
-    if (!look) return std::unexpected(look.error());
-    if (look->streams.items.empty()) {
-        pulled_.clear();
-        damage_.clear();
-        waiting_.set(look->placed, std::nullopt);
-        return std::vector<domain::Event>{};
+    while (true) {
+        const auto look = read(max, wait);
+        if (!look) return std::unexpected(look.error());
+        if (look->streams.items.empty()) {
+            pulled_.clear();
+            damage_.clear();
+            waiting_.set(look->placed, std::nullopt);
+            return std::vector<domain::Event>{};
+        }
+        const Reply& stream = look->streams.items.front();  // its name and its entries
+        if (stream.items.size() != 2 || stream.items[1].items.empty()) {
+            return not_understood(calls_.keys().shard);
+        }
+        const auto& entries = stream.items[1].items;
+        if (const auto head = read_entry_head(bytes_of_entry(entries.front()))) {
+            waiting_.set(look->placed, head);
+        }
+        auto events = take(entries, max);
+        if (!events || !events->empty()) return events;
+        // No order in any of them: nobody will acknowledge them but we.
+        if (const auto done = acknowledge({}); !done) return std::unexpected(done.error());
     }
-    const Reply& stream = look->streams.items.front();  // its name and its entries
-    if (stream.items.size() != 2 || stream.items[1].items.empty()) {
-        return not_understood(calls_.keys().shard);
-    }
-    const auto& entries = stream.items[1].items;
-    if (const auto head = read_entry_head(bytes_of_entry(entries.front()))) {
-        waiting_.set(look->placed, head);
-    }
-    return take(entries, max);
 }
 
 // The epoch is read with the entries: on a connection that has waited, it may be another one.
@@ -101,7 +107,7 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
     for (const Reply& each : entries) {
         const auto moment = moment_of(each);
         auto entry = read_entry(bytes_of_entry(each));
-        if ((!moment || !entry) && events.empty()) return damaged(each);
+        if ((!moment || !entry) && pulled_.empty()) return damaged(each);
         if (!moment || !entry) return events;
         auto& fresh = entry->events;
         entry_size_ = std::max<std::size_t>(1, (entry_size_ + fresh.size()) / 2);
@@ -109,7 +115,9 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
             const auto done = fresh.size() - std::min(fresh.size(), first.left);
             fresh.erase(fresh.begin(), fresh.begin() + static_cast<std::ptrdiff_t>(done));
         }
-        pulled_.push_back({.moment = *moment, .left = fresh.size()});
+        pulled_.push_back(
+            {.moment = *moment, .left = fresh.size(), .declared = std::move(entry->declared)}
+        );
         std::ranges::move(fresh, std::back_inserter(events));
         if (events.size() >= max) break;
     }
@@ -125,8 +133,13 @@ std::unexpected<OutboxError> Outbox::damaged(const Reply& entry) {
 
 std::expected<void, OutboxError> Outbox::acknowledge(std::span<const domain::Event> events) {
     const auto before = pulled_;
-    const auto last = count_off(events.size());
+    std::vector<domain::OrderId> declared;
+    const auto last = count_off(events.size(), declared);
     if (!last) return {};
+    if (!declared.empty() && !record_.declare(declared)) {
+        pulled_ = before;
+        return std::unexpected(OutboxError::unavailable);
+    }
     // A moment means nothing in another epoch: there, none is acknowledged.
     bool same_epoch = true;
     const auto reply = calls_.eval(scripts().acknowledge, [&](const Life& life) {
@@ -141,19 +154,23 @@ std::expected<void, OutboxError> Outbox::acknowledge(std::span<const domain::Eve
     return {};
 }
 
-/// The last entry that is acknowledged whole with these events; nothing: none is.
-std::optional<Moment> Outbox::count_off(std::size_t events) {
+/// The last entry that is acknowledged whole with these events; nothing: none is. What entries up
+/// to it declare is of orders that are stored or parked by now.
+std::optional<Moment> Outbox::count_off(
+    std::size_t events, std::vector<domain::OrderId>& declared
+) {
     std::optional<Moment> last;
-    while (events > 0) {
-        FC_ASSERT(!pulled_.empty());
+    while (!pulled_.empty()) {
         Pulled& entry = pulled_.front();
         const std::size_t now = std::min(events, entry.left);
         entry.left -= now;
         events -= now;
         if (entry.left > 0) break;
         last = entry.moment;
+        declared.insert(declared.end(), entry.declared.begin(), entry.declared.end());
         pulled_.pop_front();
     }
+    FC_ASSERT(events == 0);
     return last;
 }
 

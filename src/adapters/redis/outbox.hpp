@@ -14,11 +14,13 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace firstcome::redis {
 
 /// The leader's end of the stream, always read from its start. Entries are batches: `pull` gives
-/// whole ones, and one leaves the stream when all of its events are acknowledged.
+/// whole ones, and one leaves the stream when all of its events are acknowledged. What was declared
+/// about orders goes to the record by itself, before the entry that says so leaves.
 ///
 /// Errors   unavailable: also while the shard is rebuilt
 /// Thread   as in ports::Outbox; the connection is its own, since `pull` waits on it
@@ -61,6 +63,7 @@ private:
     struct Pulled {
         Moment moment = 0;
         std::size_t left = 0;  // events not acknowledged yet
+        std::vector<domain::OrderId> declared;
     };
 
     struct Look {
@@ -72,11 +75,14 @@ private:
     [[nodiscard]] Result<std::vector<domain::Event>> take(
         std::span<const Reply> entries, std::size_t max
     );
-    [[nodiscard]] std::optional<Moment> count_off(std::size_t events);
+    [[nodiscard]] std::optional<Moment> count_off(
+        std::size_t events, std::vector<domain::OrderId>& declared
+    );
     std::unexpected<ports::OutboxError> damaged(const Reply& entry);
 
     ShardCalls calls_;
-    const base::Clock& clock_;  // outlives
+    ports::SystemOfRecord& record_;  // outlives
+    const base::Clock& clock_;       // outlives
     std::optional<ports::Epoch> epoch_;
     std::deque<Pulled> pulled_;    // entries of the last pull, from the stream's start
     std::size_t entry_size_ = 16;  // events an entry had lately
@@ -98,7 +104,8 @@ public:
     );
 
     /// The order, `processing`, as long as it is in the outbox: looked for around the time in its
-    /// id, then everywhere, for two seconds at most.
+    /// id, then everywhere, for two seconds at most. What is only here is of level `redis`,
+    /// whatever it is to become.
     [[nodiscard]] Result<std::optional<domain::Order>> find(domain::OrderId id);
 
     /// The last entry there is; nothing: the outbox is empty.

@@ -71,10 +71,13 @@ Result<std::optional<domain::Order>> OutboxReader::search(
         if (!piece) return std::unexpected(piece.error());
         if (piece->items.empty()) return std::nullopt;
         for (const Reply& each : piece->items) {
-            const auto entry = read_entry(bytes_of_entry(each));
+            auto entry = read_entry(bytes_of_entry(each));
             if (!entry) return damaged();
             const auto event = std::ranges::find(entry->events, id, &domain::Event::id);
-            if (event != entry->events.end()) return event->order;
+            if (event != entry->events.end()) {
+                event->order.durability = domain::Durability::redis;
+                return event->order;
+            }
             from = entry->moment + 1;
         }
     }

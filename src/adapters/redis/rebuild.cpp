@@ -11,6 +11,7 @@
 
 namespace firstcome::redis {
 
+using domain::Durability;
 using ports::RecordedItem;
 using ports::RecordedKey;
 using ports::RecordError;
@@ -78,6 +79,7 @@ bool Rebuild::keep() {
 std::expected<Rebuilt, RecordError> Rebuild::run() {
     done_ = {};
     waiting_.clear();
+    declared_.clear();
     beat_at_ = clock_.monotonic() + options_.beat_every;
     tell_at_ = {};
     calls_.doubt();
@@ -176,19 +178,22 @@ std::expected<Rebuild::Begun, RecordError> Rebuild::begin() {
         .keys_kept = reply->items[6].integer == 1};
 }
 
+// From its end: what was declared about an order stands behind it.
 std::expected<void, RecordError> Rebuild::count_outbox(const Begun& begun) {
     const std::string count = std::to_string(options_.entries_a_look);
-    std::string from = "-";
+    std::string until = "+";
     while (true) {
         const auto piece = connection_.command(
-            {"XRANGE", calls_.keys().outbox, from, "+", "COUNT", count}, {.generation = generation_}
+            {"XREVRANGE", calls_.keys().outbox, until, "-", "COUNT", count},
+            {.generation = generation_}
         );
         if (!piece) return failed(piece.error(), options_.shard);
         if (piece->items.empty()) return {};
         if (auto counted = count_entries(begun, piece->items); !counted) return counted;
-        const auto last = moment_of(piece->items.back());
-        if (!last) return std::unexpected(RecordError::corrupt);
-        from = std::to_string(*last + 1);
+        const auto first = moment_of(piece->items.back());
+        if (!first) return std::unexpected(RecordError::corrupt);
+        if (*first == 0) return {};
+        until = std::to_string(*first - 1);
         tell("outbox", done_.waiting);
     }
 }
@@ -207,7 +212,9 @@ std::expected<void, RecordError> Rebuild::count_entries(
             if (trouble_.set(text)) log::error(text, {{"shard", options_.shard}});
             return std::unexpected(RecordError::corrupt);
         }
+        declared_.insert(entry->declared.begin(), entry->declared.end());
         for (domain::Event& event : entry->events) {
+            if (declared_.contains(event.order.id)) event.order.durability = Durability::redis;
             if (event.key) keys.push_back({*event.key, {event.order, entry->moment, false}});
             events.push_back(std::move(event));
         }
@@ -342,6 +349,8 @@ std::expected<void, RecordError> Rebuild::write_keys(const Begun& begun) {
             const auto age_us = static_cast<Moment>(microseconds_of(age));
             if (age_us >= begun.moment) continue;
             keys.push_back({each.key, {each.order, begun.moment - age_us, true}});
+            domain::Order& order = keys.back().remembered.order;
+            if (declared_.contains(order.id)) order.durability = Durability::redis;
         }
         written = write_keys(begun, keys);
         return written.has_value();

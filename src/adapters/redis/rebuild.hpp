@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -145,6 +146,7 @@ private:
     base::MonotonicTime tell_at_{};
     std::uint64_t generation_ = 0;
     std::map<domain::ItemId, Waiting> waiting_;
+    std::set<domain::OrderId> declared_;  // of level redis, which the record may not know yet
 };
 
 }  // namespace firstcome::redis

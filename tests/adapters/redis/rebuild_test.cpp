@@ -4,6 +4,7 @@
 namespace firstcome::redis {
 namespace {
 
+using domain::Durability;
 using ports::LedgerError;
 using ports::RecordError;
 
@@ -401,6 +402,32 @@ TEST_F(RedisRebuild, AnotherLifetimeOfKeysForgetsNone) {
     shop.clock.pass(2h);
     EXPECT_EQ(shop.place(node->ledger, {.key = "stored"}), "accepted 3");
     EXPECT_EQ(shop.cli({"EVAL", "return #redis.call('KEYS', '*:keys:*')", "0"}), "2");
+}
+
+// The order was stored as `database`: what its buyer was told came later.
+TEST_F(RedisRebuild, ADeclaredOrderIsAnsweredAsItWasTold) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    const auto pass = [&](std::chrono::milliseconds by) { shop.clock.pass(by); };
+    const auto declaring = shop.node(options, pass);
+    const auto told = [&](Node& by) {
+        const std::vector batch{shop.request({.key = "k"})};
+        std::vector<domain::Outcome> outcomes(1);
+        EXPECT_TRUE(by.ledger.place(batch, outcomes).has_value());
+        return std::get<domain::Accepted>(outcomes.front()).order.durability;
+    };
+    ASSERT_EQ(told(*declaring), Durability::redis);
+    options.ledger.when_slow = LedgerOptions::WhenSlow::wait;  // declares nothing itself
+    options.key_ttl = 48h;  // the outbox stays, the keys are laid down elsewhere
+    const auto longer = shop.node(options, pass);
+    EXPECT_TRUE(longer->rebuild.keep());
+    EXPECT_EQ(told(*longer), Durability::redis) << "waits";
+    EXPECT_TRUE(longer->drain());
+    EXPECT_EQ(told(*longer), Durability::redis) << "stored";
+    shop.cli({"FLUSHALL"});
+    EXPECT_TRUE(longer->rebuild.keep());
+    EXPECT_EQ(told(*longer), Durability::redis) << "forgotten by Redis";
 }
 
 TEST_F(RedisRebuild, TellsItsProgressOnceAPeriodHoweverManyPiecesThereAre) {
