@@ -118,7 +118,13 @@ Shard::Shard(
           clock,
           [this](std::optional<base::MonotonicTime> end) { lane_record_.end_by(end); }
       ),
-      guarded_(bounded_, breakers.redis, clock, &breakers.postgres),
+      guarded_(
+          bounded_,
+          breakers.redis,
+          clock,
+          &breakers.postgres,
+          [this] { return lane_ == nullptr ? 0 : lane_->queue_depth(); }
+      ),
       relay_redis_(named(options_.redis, "relay"), clock),
       leader_redis_(named(options_.redis, "leader"), clock),
       leader_record_(record_of(options_, "leader"), clock, leader_record_entropy_),

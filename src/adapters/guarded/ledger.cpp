@@ -35,7 +35,7 @@ std::expected<void, LedgerError> Ledger::place(
     if (placed || !counts_as_failure(placed.error())) {
         decided();
     } else if (permit_) {
-        permit_->fail(clock_.monotonic(), static_cast<std::uint32_t>(batch.size()));
+        permit_->fail(clock_.monotonic(), static_cast<std::uint32_t>(batch.size() + in_line_()));
     }
     permit_.reset();
     return placed;

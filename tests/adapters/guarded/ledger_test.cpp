@@ -130,6 +130,24 @@ TEST_F(GuardedLedger, OpensWithTheFirstFullBatchThatWaitsInVain) {
     EXPECT_EQ(state(), BreakerState::open) << "64 buyers were let down, not one";
 }
 
+TEST_F(GuardedLedger, OpensWithASmallBatchThatManyWaitBehind) {
+    std::size_t in_line = 0;
+    guarded::Ledger guarded{inner_, breaker_, clock_, nullptr, [&] { return in_line; }};
+    place_many(100);
+    const std::vector<domain::OrderRequest> batch(4, request({}, hash_));
+    std::vector<domain::Outcome> outcomes(batch.size());
+    inner_.error = LedgerError::outcome_unknown;
+    const auto fails_after = [&](std::chrono::milliseconds time, std::size_t waiting) {
+        inner_.takes = time;
+        in_line = waiting;
+        EXPECT_EQ(guarded.place(batch, outcomes).error(), LedgerError::outcome_unknown);
+        return state();
+    };
+    EXPECT_EQ(fails_after(500ms, 10), BreakerState::closed) << "14 of 100";
+    EXPECT_EQ(fails_after(1ms, 60), BreakerState::closed) << "nobody waited for it";
+    EXPECT_EQ(fails_after(500ms, 60), BreakerState::open);
+}
+
 TEST_F(GuardedLedger, RefusesAtOnceWhileOpenAndDecidesNothing) {
     inner_.error = LedgerError::unavailable;
     place_many(20);
