@@ -334,8 +334,9 @@ constexpr Field table[] = {
      .min = 0,
      .max = 10},
     {FC_FIELD(redis.outbox_entries_max),
-     .doc = "Batches of orders that may wait in Redis for PostgreSQL, per lane; beyond it 503 "
-            "please_wait.",
+     .doc =
+         "Batches of orders that may wait in Redis for PostgreSQL, per lane; beyond it 503 "
+         "please_wait. One that was declared to be of a lower level (postgres.slow) counts twice.",
      .min = 100,
      .max = 100'000'000},
 

@@ -44,7 +44,7 @@ struct Order {
     Sequence sequence = 0;
     WallTime accepted_at;
     OrderStatus status = OrderStatus::processing;
-    Durability durability = Durability::disk;  ///< what it survives, as its buyer was told
+    Durability durability = Durability::disk;  ///< what it survives; in an answer to a key, as told
 };
 
 /// A business "no". It is an answer: counted, never logged as an error, remembered under no key,

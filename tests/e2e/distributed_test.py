@@ -94,7 +94,7 @@ class NodeKilled(Distributed):
         row = self.fault("node: kill -9 at random moments, three nodes")
         rounds = 60 if FULL else 4
         self.start_nodes(3)
-        self.sells("drop", 1_000_000, perUserLimit=2)
+        self.sells("drop", 100_000_000, perUserLimit=2)
         load = self.start_load(mixed_wishes(self.random, "drop", user_limit=2))
         for number in range(rounds):
             self.let_it_sell(load, self.random.randrange(300, 2000))

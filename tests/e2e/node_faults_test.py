@@ -263,7 +263,7 @@ class Clocks(Distributed):
     def test_wall_clocks_jump(self):
         for clock in self.clocks[2:]:
             self.start_node(environment=clock.environment)
-        self.sells("drop", 1_000_000, perUserLimit=2)
+        self.sells("drop", 100_000_000, perUserLimit=2)
         load = self.start_load(mixed_wishes(self.random, "drop", user_limit=2), clients=16)
         client = self.nodes[0].client()
         first = self.expect(self.ask(client, "early", "drop", 2, key="early"), 202)

@@ -39,7 +39,8 @@ class PostgresFaults(Distributed):
 class Away(PostgresFaults):
     def test_down_for_a_while(self):
         """At level `redis` selling goes on, and PostgreSQL gets everything later."""
-        row = self.start("PostgreSQL: down, selling goes on", 1_000_000)
+        more_than_minutes_sell = 100_000_000
+        row = self.start("PostgreSQL: down, selling goes on", more_than_minutes_sell)
         load = self.load(16)
         drains = []
         for number in range(ROUNDS):

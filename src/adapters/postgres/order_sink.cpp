@@ -27,7 +27,8 @@ constexpr std::chrono::minutes wall_clock_slack{59};  // a key lives for an hour
 // parked entries are locked, so they are read as they are and not as they were.
 //
 //   epoch     the shard's row if it is in our epoch; its lock keeps the epoch from moving on
-//   parked    entries of these orders among the dead letters; a discarded one must not be stored
+//   parked    entries of these orders among the dead letters; a discarded one must not be stored,
+//             and they know best what a buyer was told
 //   inserted  the orders that were not there
 //   counted   per item: units and highest place in line of those
 //   moved     the items' rows afterwards
@@ -49,15 +50,15 @@ wanted AS (
               key, trace)
 ),
 parked AS MATERIALIZED (
-    SELECT event_id, status FROM failed_order_events
+    SELECT event_id, status, durability FROM failed_order_events
     WHERE consumer = 'orders' AND event_id BETWEEN $11 AND $12 AND event_id = ANY($1) FOR SHARE
 ),
 inserted AS (
     INSERT INTO orders (order_id, shard, user_id, item_id, quantity, sequence, accepted_at,
                         durability, key, trace)
-    SELECT order_id, shard, user_id, item_id, quantity, sequence, accepted_at, durability, key,
-           trace
-    FROM wanted
+    SELECT order_id, shard, user_id, item_id, quantity, sequence, accepted_at,
+           coalesce(p.durability, w.durability), key, trace
+    FROM wanted w LEFT JOIN parked p ON p.event_id = w.order_id
     WHERE EXISTS (SELECT FROM epoch)
       AND order_id NOT IN (SELECT event_id FROM parked WHERE status = 'discarded')
     ON CONFLICT (order_id) DO NOTHING

@@ -24,6 +24,7 @@ using ports::LedgerError;
 
 namespace {
 
+constexpr std::size_t promises_a_call = 64;     // each may name a whole batch of others
 constexpr std::size_t batch_max = 1024;         // Lua unpacks no more than some thousand values
 constexpr std::chrono::seconds current_for{1};  // figures, without a word from the server
 constexpr std::chrono::seconds look_every{1};   // whether the server kept its memory, by itself
@@ -242,59 +243,67 @@ std::expected<void, LedgerError> Ledger::keep_promises(
     const Asked& asked, std::span<Outcome> outcomes
 ) {
     const auto last = std::ranges::max(promises_, {}, &Promise::moment).moment;
-    const auto relayed = wait_until_relayed(last, moment_epoch_);
-    if (!relayed) return std::unexpected(relayed.error());
-    if (!*relayed && options_.when_slow == LedgerOptions::WhenSlow::wait) {
+    const auto waited = wait_until_relayed(last, moment_epoch_);
+    if (!waited) return std::unexpected(waited.error());
+    if (!waited->relayed && options_.when_slow == LedgerOptions::WhenSlow::wait) {
         return std::unexpected(LedgerError::outcome_unknown);
     }
-    if (*relayed) {  // only what another call decided may have been declared meanwhile
+    // Another node may have waited for a key of this batch, shorter than we, and declared it.
+    if (waited->relayed) {
         std::erase_if(promises_, [&](const Promise& promise) {
-            return !std::get<Accepted>(outcomes[promise.at]).replayed;
+            return promise.moment > waited->declared;
         });
-        if (promises_.empty()) return {};
     }
-    return settle(asked, outcomes, !*relayed);
+    std::span<const Promise> open{promises_};
+    while (!open.empty()) {
+        const auto piece = open.first(std::min(open.size(), promises_a_call));
+        open = open.subspan(piece.size());
+        auto settled = settle(asked, piece, outcomes, !waited->relayed);
+        if (!settled) return settled;
+    }
+    return {};
 }
 
-// Another life may have lost the entry that is waited for, whatever it has relayed since: so both
+// Another life may have lost the entry that is waited for, whatever it has relayed since: so all
 // are read in one step.
-std::expected<bool, LedgerError> Ledger::wait_until_relayed(
+std::expected<Ledger::Waited, LedgerError> Ledger::wait_until_relayed(
     Moment moment, const ports::Epoch& epoch
 ) {
     const base::MonotonicTime deadline = clock_.monotonic() + options_.commit_wait;
     const ShardKeys& keys = calls_.keys();
     while (true) {
-        const auto now = calls_.command({"MGET", keys.epoch, keys.relayed});
+        const auto now = calls_.command({"MGET", keys.epoch, keys.relayed, keys.declared});
         const bool same =
-            now && now->items.size() == 2 && now->items[0].says(std::to_string(epoch.number));
+            now && now->items.size() == 3 && now->items[0].says(std::to_string(epoch.number));
         if (!same) return std::unexpected(LedgerError::outcome_unknown);
-        const auto relayed = number_in(now->items[1]);
-        if (relayed && static_cast<Moment>(*relayed) >= moment) return true;
-        if (clock_.monotonic() >= deadline) return false;
+        const auto relayed = static_cast<Moment>(number_in(now->items[1]).value_or(0));
+        const auto declared = static_cast<Moment>(number_in(now->items[2]).value_or(0));
+        if (relayed >= moment) return Waited{.relayed = true, .declared = declared};
+        if (clock_.monotonic() >= deadline) return Waited{};
         rest_(options_.commit_poll);
     }
 }
 
 // A level that somebody declared meanwhile counts, or a repeat would be told another one.
 std::expected<void, LedgerError> Ledger::settle(
-    const Asked& asked, std::span<Outcome> outcomes, bool declare
+    const Asked& asked, std::span<const Promise> promises, std::span<Outcome> outcomes, bool declare
 ) {
     ShardCalls::Arguments arguments{declare ? "declare" : ""};
-    for (const Promise& promise : promises_) {
+    for (const Promise& promise : promises) {
         const auto& key = asked.batch[promise.at].key;
         arguments.push_back(key ? bytes_of(*key) : std::string{});
     }
     const auto reply = calls_.eval(scripts().settle, arguments);
     if (!reply) return std::unexpected(LedgerError::outcome_unknown);
-    if (reply->items.size() != 2 || reply->items[1].items.size() != promises_.size()) {
+    if (reply->items.size() != 2 || reply->items[1].items.size() != promises.size()) {
         return not_understood(options_.shard, "levels");
     }
     const auto relayed = static_cast<Moment>(reply->items[0].integer);
-    for (std::size_t i = 0; i < promises_.size(); ++i) {
+    for (std::size_t i = 0; i < promises.size(); ++i) {
         const Reply& level = reply->items[1].items[i];
         const bool database =
-            level.is(Reply::Kind::nil) ? promises_[i].moment <= relayed : level.says("d");
-        std::get<Accepted>(outcomes[promises_[i].at]).order.durability =
+            level.is(Reply::Kind::nil) ? promises[i].moment <= relayed : level.says("d");
+        std::get<Accepted>(outcomes[promises[i].at]).order.durability =
             database ? Durability::database : Durability::redis;
     }
     return {};

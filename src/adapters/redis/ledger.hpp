@@ -111,6 +111,11 @@ private:
         Moment moment = 0;
     };
 
+    struct Waited {
+        bool relayed = false;  // false: so long was waited
+        Moment declared = 0;   // nothing younger was declared to be of a lower level
+    };
+
     [[nodiscard]] Asked pack(std::span<const domain::OrderRequest> batch);
     [[nodiscard]] ShardCalls::Arguments place_arguments(const Asked& asked, const Life& life) const;
     [[nodiscard]] Result<void> read_answer(
@@ -124,13 +129,16 @@ private:
     [[nodiscard]] bool publish(const Reply& figures, const Asked& asked, domain::WallTime now);
 
     [[nodiscard]] Result<void> wait_for_replicas();
-    [[nodiscard]] Result<bool> wait_until_relayed(Moment moment, const ports::Epoch& epoch);
+    [[nodiscard]] Result<Waited> wait_until_relayed(Moment moment, const ports::Epoch& epoch);
     [[nodiscard]] Result<void> wait_for_outbox();
     [[nodiscard]] Result<void> keep_promises(
         const Asked& asked, std::span<domain::Outcome> outcomes
     );
     [[nodiscard]] Result<void> settle(
-        const Asked& asked, std::span<domain::Outcome> outcomes, bool declare
+        const Asked& asked,
+        std::span<const Promise> promises,
+        std::span<domain::Outcome> outcomes,
+        bool declare
     );
 
     [[nodiscard]] Result<std::optional<LiveItem>> read_live(const domain::ItemId& item);

@@ -120,9 +120,9 @@ std::expected<void, LedgerError> Ledger::wait_for_outbox() {
     if (last->items.empty()) return {};
     const auto end = moment_of(last->items.front());
     if (!end) return std::unexpected(LedgerError::unavailable);
-    const auto relayed = wait_until_relayed(*end, life->epoch);
+    const auto waited = wait_until_relayed(*end, life->epoch);
     // Nothing was written yet, whatever happened to the line meanwhile.
-    if (!relayed || !*relayed) return std::unexpected(LedgerError::unavailable);
+    if (!waited || !waited->relayed) return std::unexpected(LedgerError::unavailable);
     return {};
 }
 

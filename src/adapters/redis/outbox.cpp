@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <set>
 #include <utility>
 
 namespace firstcome::redis {
@@ -59,6 +60,7 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::pull(
         if (!events || !events->empty()) return events;
         // No order in any of them: nobody will acknowledge them but we.
         if (const auto done = acknowledge({}); !done) return std::unexpected(done.error());
+        wait = {};
     }
 }
 
@@ -110,7 +112,9 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
         if ((!moment || !entry) && pulled_.empty()) return damaged(each);
         if (!moment || !entry) return events;
         auto& fresh = entry->events;
-        entry_size_ = std::max<std::size_t>(1, (entry_size_ + fresh.size()) / 2);
+        if (!fresh.empty()) {
+            entry_size_ = std::max<std::size_t>(1, (entry_size_ + fresh.size()) / 2);
+        }
         if (first.left > 0 && first.moment == *moment) {
             const auto done = fresh.size() - std::min(fresh.size(), first.left);
             fresh.erase(fresh.begin(), fresh.begin() + static_cast<std::ptrdiff_t>(done));
@@ -122,7 +126,18 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
         if (events.size() >= max) break;
     }
     damage_.clear();
+    lower(events);
     return events;
+}
+
+/// What is known already need not be told the record afterwards.
+void Outbox::lower(std::span<domain::Event> events) const {
+    std::set<domain::OrderId> declared;
+    for (const Pulled& each : pulled_) declared.insert(each.declared.begin(), each.declared.end());
+    if (declared.empty()) return;
+    for (domain::Event& event : events) {
+        if (declared.contains(event.order.id)) event.order.durability = domain::Durability::redis;
+    }
 }
 
 std::unexpected<OutboxError> Outbox::damaged(const Reply& entry) {

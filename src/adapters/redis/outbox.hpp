@@ -22,8 +22,9 @@ namespace firstcome::redis {
 /// whole ones, and one leaves the stream when all of its events are acknowledged. What was declared
 /// about orders goes to the record by itself, before the entry that says so leaves.
 ///
-/// Errors   unavailable: also while the shard is rebuilt
-/// Thread   as in ports::Outbox; the connection is its own, since `pull` waits on it
+/// Errors   unavailable: also while the shard is rebuilt, and while the record cannot be told
+/// Thread   as in ports::Outbox; the connection is its own, since `pull` waits on it; the record is
+///          used by `pull` and `acknowledge`
 class Outbox final : public ports::Outbox {
 public:
     Outbox(
@@ -75,6 +76,7 @@ private:
     [[nodiscard]] Result<std::vector<domain::Event>> take(
         std::span<const Reply> entries, std::size_t max
     );
+    void lower(std::span<domain::Event> events) const;
     [[nodiscard]] std::optional<Moment> count_off(
         std::size_t events, std::vector<domain::OrderId>& declared
     );

@@ -67,7 +67,8 @@ for place = 1, #ARGV - NAMES do
   end
 end
 
--- What is asked: of each head six numbers in a row, read by one call. The last two are its id.
+-- What is asked, read by one call: six values a head. The last two are its id, passed over as two
+-- numbers.
 local HEAD, NO_KEY = 40, string.rep('\0', 16)
 local count = #heads / HEAD
 local asked = {unpack_bytes(string.rep('<I2I2c16I4dd', count), heads)}

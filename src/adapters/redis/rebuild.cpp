@@ -96,6 +96,7 @@ std::expected<Rebuilt, RecordError> Rebuild::run() {
     if (auto written = write_items(); !written) return std::unexpected(written.error());
     base::failpoint("rebuild_items_written");
     if (auto written = write_keys(*begun); !written) return std::unexpected(written.error());
+    declared_.clear();
     if (auto opened = open(*begun); !opened) return std::unexpected(opened.error());
     trouble_.clear();
     log::info(
@@ -214,7 +215,7 @@ std::expected<void, RecordError> Rebuild::count_entries(
         }
         declared_.insert(entry->declared.begin(), entry->declared.end());
         for (domain::Event& event : entry->events) {
-            if (declared_.contains(event.order.id)) event.order.durability = Durability::redis;
+            if (declared_.erase(event.order.id) > 0) event.order.durability = Durability::redis;
             if (event.key) keys.push_back({*event.key, {event.order, entry->moment, false}});
             events.push_back(std::move(event));
         }
@@ -350,7 +351,7 @@ std::expected<void, RecordError> Rebuild::write_keys(const Begun& begun) {
             if (age_us >= begun.moment) continue;
             keys.push_back({each.key, {each.order, begun.moment - age_us, true}});
             domain::Order& order = keys.back().remembered.order;
-            if (declared_.contains(order.id)) order.durability = Durability::redis;
+            if (declared_.erase(order.id) > 0) order.durability = Durability::redis;
         }
         written = write_keys(begun, keys);
         return written.has_value();

@@ -146,7 +146,7 @@ private:
     base::MonotonicTime tell_at_{};
     std::uint64_t generation_ = 0;
     std::map<domain::ItemId, Waiting> waiting_;
-    std::set<domain::OrderId> declared_;  // of level redis, which the record may not know yet
+    std::set<domain::OrderId> declared_;  // of level redis; their orders are not met yet
 };
 
 }  // namespace firstcome::redis

@@ -31,6 +31,7 @@ struct ShardKeys {
     std::string waited = prefix + "waited";        ///< written before a WAIT, never read
     std::string outbox = prefix + "outbox";        ///< stream, see stored_order.hpp
     std::string relayed = prefix + "relayed";      ///< moment of the last entry that is stored
+    std::string declared = prefix + "declared";    ///< moment of the youngest batch declared lower
     std::string items = prefix + "items";          ///< set of the shard's items
     std::string released = prefix + "released";    ///< orders given back in this epoch
     std::string rebuilder = prefix + "rebuilder";  ///< number of the epoch being made, or made last

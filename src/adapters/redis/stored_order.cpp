@@ -249,7 +249,9 @@ std::optional<OutboxEntry> read_entry(std::string_view bytes) {
     const auto orders = pieces.number<std::uint16_t>();
     std::vector<SoldItem> items(pieces.number<std::uint16_t>());
     while (orders == 0 && items.empty() && !pieces.damaged() && !pieces.at_end()) {
-        entry.declared.push_back(pieces.order_id());
+        domain::Event declared;
+        (void)read_head(pieces, declared);
+        entry.declared.push_back(declared.order.id);
     }
     if (pieces.damaged() || (orders == 0 && entry.declared.empty())) return std::nullopt;
 

@@ -26,7 +26,8 @@ namespace firstcome::redis {
 //          items with the first order's sequence u64, from which the item's others count on (an
 //          item that nothing was sold of: a name without length, and no sequence)
 // entry    of the outbox: orders placed before it u64, batch, the orders' rests; or a batch without
-//          orders, of level `r`, and then ids of orders before it: they were declared to be of it
+//          orders, of level `r`, and then heads of orders before it, of which only the ids count:
+//          they were declared to be of that level
 // record   of one order: quantity, id, item, sequence u64, tail
 //
 // The stream has an entry in pieces, the values of its fields; its bytes are those one after the

@@ -17,10 +17,11 @@ namespace firstcome::redis {
 /// Thread   writing: one; reading: any. The two figures may be of two moments.
 class WaitingFigures {
 public:
-    /// `placed`: orders since Redis was empty. No head: nothing waits.
+    /// `placed`: orders since Redis was empty. No head, or one behind all orders: none waits.
     void set(std::uint64_t placed, const std::optional<EntryHead>& head) {
-        pending_ = head ? placed - std::min(placed, head->placed_before) : 0;
-        oldest_ms_ = head ? head->accepted_at.time_since_epoch().count() : 0;
+        const bool waits = head && head->placed_before < placed;
+        pending_ = waits ? placed - head->placed_before : 0;
+        oldest_ms_ = waits ? head->accepted_at.time_since_epoch().count() : 0;
     }
 
     /// The reply of acknowledge.lua and of waiting.lua. False: it is none.

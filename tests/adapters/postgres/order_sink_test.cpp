@@ -110,6 +110,19 @@ TEST_F(OrdersIntoPostgres, TheDeskDeliversWhatWasParkedInAnyEpoch) {
     EXPECT_EQ(figures().compensating, 0) << "stored or parked, never both";
 }
 
+// The desk has had it in its hands since before.
+TEST_F(OrdersIntoPostgres, WhatWasDeclaredOfAParkedOrderIsStoredWithIt) {
+    postgres::OrderSink desk{{.connection = connection_to(world.url())}, {}, {}};
+    std::vector<Event> two{buy(), buy()};
+    for (Event& event : two) {
+        event.order.durability = domain::Durability::database;
+        world.park(event);
+    }
+    ASSERT_TRUE(world.record().declare(std::vector{two[0].id}).has_value());
+    EXPECT_EQ(desk.deliver(two).delivered, 2U);
+    EXPECT_EQ(world.psql("SELECT durability FROM orders ORDER BY sequence"), "redis\ndatabase");
+}
+
 TEST_F(OrdersIntoPostgres, TenPoisonRowsAmongFiveHundredAreToldOneByOneAndCostElevenStores) {
     std::vector<Event> all = batch(500);
     for (std::size_t at = 20; at < 500; at += 50) all[at].order.quantity = -1;

@@ -448,6 +448,23 @@ TEST_F(RedisLedger, WhatIsDeclaredStaysDeclared) {
     EXPECT_EQ(order_of(*node, {.key = "k"}).durability, Durability::redis);
 }
 
+// Its wait is longer than that of the node that a repeat came to.
+TEST_F(RedisLedger, WhatAnotherNodeDeclaredIsNotAnsweredAsMore) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    const auto quick = open(options, [&](std::chrono::milliseconds by) { shop.clock.pass(by); });
+    options.ledger.commit_wait = 1h;
+    bool declared = false;
+    const auto slow = shop.node(options, [&](std::chrono::milliseconds) {
+        if (std::exchange(declared, true)) return;
+        EXPECT_EQ(order_of(*quick, {.key = "k"}).durability, Durability::redis);
+        EXPECT_TRUE(quick->drain());
+    });
+    EXPECT_EQ(order_of(*slow, {.key = "k"}).durability, Durability::redis);
+    EXPECT_TRUE(declared);
+}
+
 TEST_F(RedisLedger, IsDeclaredByAServerWhoseMemoryIsUsedUpToo) {
     NodeOptions options;
     options.ledger.level = Durability::database;
@@ -459,6 +476,7 @@ TEST_F(RedisLedger, IsDeclaredByAServerWhoseMemoryIsUsedUpToo) {
     shop.cli({"CONFIG", "SET", "maxmemory", "1"});
     EXPECT_EQ(shop.place(declaring->ledger, {.key = "k"}), "replayed 1");
     shop.cli({"CONFIG", "SET", "maxmemory", "0"});
+    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "2") << "the record will hear of it";
     EXPECT_EQ(order_of(*declaring, {.key = "k"}).durability, Durability::redis);
 }
 

@@ -241,56 +241,59 @@ TEST_F(RedisOutbox, LeavesAServerWhoseMemoryIsUsedUp) {
     EXPECT_EQ(shop.place(node->ledger, {}), "accepted 4");
 }
 
-TEST_F(RedisOutbox, WhatIsDeclaredReachesTheRecordBehindItsOrdersAndIsNoEvent) {
+/// Waits for the record, in vain.
+NodeOptions at_level_database(LedgerOptions::WhenSlow when_slow) {
     NodeOptions options;
     options.ledger.level = domain::Durability::database;
-    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    options.ledger.when_slow = when_slow;
+    return options;
+}
+
+TEST_F(RedisOutbox, WhatIsDeclaredStandsBehindItsOrdersAndIsNoEvent) {
+    const auto options = at_level_database(LedgerOptions::WhenSlow::declare);
     node = shop.node(options, [&](std::chrono::milliseconds by) { shop.clock.pass(by); });
-    std::vector<domain::OrderRequest> batch{
-        shop.request({.key = "1"}), shop.request({.user = "bob", .key = "2"})};
+    const std::vector batch{shop.request({.key = "1"}), shop.request({.user = "bob", .key = "2"})};
     std::vector<domain::Outcome> outcomes(2);
     ASSERT_TRUE(node->ledger.place(batch, outcomes).has_value());
     const auto order = std::get<domain::Accepted>(outcomes[1]).order;
-    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "2") << "they, and what is declared of them";
+    const auto entries = [&] { return shop.cli({"XLEN", "fc:{s0}:outbox"}); };
+    EXPECT_EQ(entries(), "2") << "they, and what is declared of them";
     EXPECT_EQ(shop.place(node->ledger, {.key = "1"}), "replayed 1");
-    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "2") << "once";
-
+    EXPECT_EQ(entries(), "2") << "once";
     OutboxReader reader{0, node->lane, shop.clock};
     EXPECT_EQ(reader.pending().value(), 2U);
     EXPECT_EQ(reader.find(order.id).value()->durability, domain::Durability::redis);
-    const auto recorded = [&] { return shop.truth.find(order.id).value()->durability; };
 
-    auto events = pull();
+    const auto events = pull();
     ASSERT_EQ(events.size(), 2U);
-    EXPECT_EQ(shop.truth.deliver(events).delivered, 2U);
-    EXPECT_TRUE(node->outbox.acknowledge(std::span(events).first(1)).has_value());
-    EXPECT_EQ(recorded(), domain::Durability::database) << "stored as it was asked";
+    EXPECT_EQ(events[1].order.durability, domain::Durability::redis);
     shop.truth.fail_with(ports::RecordError::unavailable);
-    events = pull();
     EXPECT_FALSE(node->outbox.acknowledge(events).has_value());
-    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "2") << "nothing is forgotten before";
+    EXPECT_EQ(entries(), "2") << "nothing is forgotten before";
     shop.truth.fail_with(std::nullopt);
     EXPECT_TRUE(node->outbox.acknowledge(events).has_value());
-    EXPECT_EQ(recorded(), domain::Durability::redis);
-    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "0");
+    EXPECT_EQ(entries(), "0");
 }
 
-// The orders may have left before somebody's wait expired.
-TEST_F(RedisOutbox, WhatIsOnlyDeclaredLeavesByItself) {
-    NodeOptions options;
-    options.ledger.level = domain::Durability::database;
-    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
-    node = shop.node(options, [&](std::chrono::milliseconds by) { shop.clock.pass(by); });
-    ASSERT_EQ(shop.place(node->ledger, {.key = "1"}), "accepted 1");
-    auto events = pull(1);
+// The relay had pulled them before somebody's wait for them expired.
+TEST_F(RedisOutbox, WhatIsDeclaredOfStoredOrdersReachesTheRecordByItself) {
+    const auto pass = [&](std::chrono::milliseconds by) { shop.clock.pass(by); };
+    const auto waiting = shop.node(at_level_database(LedgerOptions::WhenSlow::wait), pass);
+    EXPECT_EQ(shop.place(waiting->ledger, {.key = "1"}), name(ports::LedgerError::outcome_unknown));
+    const auto events = pull();
+    ASSERT_EQ(events.size(), 1U);
     EXPECT_EQ(shop.truth.deliver(events).delivered, 1U);
-    const std::string entry = shop.cli({"XRANGE", "fc:{s0}:outbox", "-", "+", "COUNT", "1"});
-    shop.cli({"XDEL", "fc:{s0}:outbox", entry.substr(0, entry.find('\n'))});
-    const auto depth = [&] { return node->outbox.depth().pending; };
+    const auto recorded = [&] { return shop.truth.find(events[0].id).value()->durability; };
+    EXPECT_EQ(recorded(), domain::Durability::database);
+    const auto declaring = shop.node(at_level_database(LedgerOptions::WhenSlow::declare), pass);
+    EXPECT_EQ(shop.place(declaring->ledger, {.key = "1"}), "replayed 1");
+    EXPECT_TRUE(node->outbox.acknowledge(events).has_value());
+    EXPECT_EQ(recorded(), domain::Durability::database);
+    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "1");
     EXPECT_TRUE(pull().empty());
-    EXPECT_EQ(depth(), 0U);
+    EXPECT_EQ(recorded(), domain::Durability::redis);
     EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "0");
-    EXPECT_EQ(shop.truth.find(events[0].id).value()->durability, domain::Durability::redis);
+    EXPECT_EQ(node->outbox.depth().oldest_age.count(), 0);
 }
 
 TEST_F(RedisOutbox, AReaderSeesWhenTheLineHasPassed) {

@@ -404,30 +404,45 @@ TEST_F(RedisRebuild, AnotherLifetimeOfKeysForgetsNone) {
     EXPECT_EQ(shop.cli({"EVAL", "return #redis.call('KEYS', '*:keys:*')", "0"}), "2");
 }
 
-// The order was stored as `database`: what its buyer was told came later.
+// Wherever the order, and what was declared of it, are when Redis is rebuilt. Another lifetime of
+// keys has them laid down anew from the outbox and the record.
 TEST_F(RedisRebuild, ADeclaredOrderIsAnsweredAsItWasTold) {
     NodeOptions options;
     options.ledger.level = Durability::database;
-    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
     const auto pass = [&](std::chrono::milliseconds by) { shop.clock.pass(by); };
-    const auto declaring = shop.node(options, pass);
+    const auto waiting = shop.node(options, pass);
+    const auto with_ttl = [&](std::chrono::hours ttl) {
+        options.key_ttl = ttl;
+        auto other = shop.node(options, pass);
+        EXPECT_TRUE(other->rebuild.keep());
+        return other;
+    };
     const auto told = [&](Node& by) {
         const std::vector batch{shop.request({.key = "k"})};
         std::vector<domain::Outcome> outcomes(1);
         EXPECT_TRUE(by.ledger.place(batch, outcomes).has_value());
         return std::get<domain::Accepted>(outcomes.front()).order.durability;
     };
-    ASSERT_EQ(told(*declaring), Durability::redis);
+    EXPECT_EQ(shop.place(waiting->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
+    EXPECT_TRUE(with_ttl(25h)) << "the key is a record of its own now, still open";
+    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    const auto declaring = shop.node(options, pass);
+    EXPECT_EQ(told(*declaring), Durability::redis);
     options.ledger.when_slow = LedgerOptions::WhenSlow::wait;  // declares nothing itself
-    options.key_ttl = 48h;  // the outbox stays, the keys are laid down elsewhere
-    const auto longer = shop.node(options, pass);
-    EXPECT_TRUE(longer->rebuild.keep());
-    EXPECT_EQ(told(*longer), Durability::redis) << "waits";
-    EXPECT_TRUE(longer->drain());
-    EXPECT_EQ(told(*longer), Durability::redis) << "stored";
+    EXPECT_EQ(told(*with_ttl(26h)), Durability::redis) << "both wait";
+
+    const auto events = node->outbox.pull(1, {});
+    ASSERT_EQ(events->size(), 1U);
+    auto as_asked = *events;
+    as_asked.front().order.durability = Durability::database;
+    EXPECT_FALSE(shop.truth.deliver(as_asked).failure);
+    shop.cli({"XTRIM", "fc:{s0}:outbox", "MAXLEN", "1"});
+    EXPECT_EQ(told(*with_ttl(27h)), Durability::redis)
+        << "the order is stored, and left the outbox";
+
+    EXPECT_TRUE(node->drain());
     shop.cli({"FLUSHALL"});
-    EXPECT_TRUE(longer->rebuild.keep());
-    EXPECT_EQ(told(*longer), Durability::redis) << "forgotten by Redis";
+    EXPECT_EQ(told(*with_ttl(27h)), Durability::redis) << "Redis forgot all";
 }
 
 TEST_F(RedisRebuild, TellsItsProgressOnceAPeriodHoweverManyPiecesThereAre) {

@@ -120,7 +120,9 @@ TEST(StoredOrder, AnEntryWhoseOrderNamesNoItemIsDamaged) {
 TEST(StoredOrder, AnEntryOfDeclaredOrdersNamesThem) {
     const domain::OrderId ann{.high = 1, .low = 2};
     const domain::OrderId bob{.high = 1, .low = 3};
-    const std::string bytes = entry_of(bytes_of(ann) + bytes_of(bob), 0, "");
+    const std::string bytes = entry_of(
+        std::string(24, '\0') + bytes_of(ann) + std::string(24, 'x') + bytes_of(bob), 0, ""
+    );
     const auto entry = read_entry(bytes);
     ASSERT_TRUE(entry.has_value());
     EXPECT_TRUE(entry->events.empty());
