@@ -329,6 +329,7 @@ class Slow(PostgresFaults):
     def test_declare(self):
         row = self.fault("PostgreSQL: slow at level database, policy declare")
         self.start_slow("declare")
+        told = {}
         for number in range(ROUNDS):
             self.wait_in_time(number)
             self.line.delay_s = 0.8
@@ -341,6 +342,11 @@ class Slow(PostgresFaults):
             row.survived(self.drain_time())
             later = self.expect(self.ask(self.client, user, "drop", key=user), 202)
             self.assertEqual((later.body, later.replayed), (first.body, True))
+            told[user] = first.body
+        self.redis.cli("FLUSHALL")
+        for user, body in told.items():
+            again = wait_until(lambda user=user: self.told(user), "Redis has its memory back")
+            self.assertEqual((again.body, again.replayed), (body, True))
         self.audit(self.heard, "drop")
 
 
