@@ -91,7 +91,7 @@ public:
         /// An answer came, a business "no" included. The time since the permit is the duration.
         void succeed(base::MonotonicTime now);
         /// callers  who waited for this one call. One that failed slowly counts for each of them: a
-        ///          server that stands still is known after two deadlines, not after fifty.
+        ///          server that stands still is known after a deadline or two, not after fifty.
         void fail(base::MonotonicTime now, std::uint32_t callers = 1);
         /// Was not made, or says nothing about the other side: the permit goes back.
         void cancel(base::MonotonicTime now);

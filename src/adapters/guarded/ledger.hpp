@@ -25,7 +25,7 @@ namespace firstcome::guarded {
 /// Thread   as the ledger inside; the breakers may be shared
 class Ledger final : public ports::OrderLedger {
 public:
-    /// How many orders wait in line behind the batch at hand. Asked on the lane's thread.
+    /// About how many orders wait in line behind the batch at hand. Asked on the lane's thread.
     using InLine = std::function<std::size_t()>;
 
     /// All of them outlive this. `behind`: of what changes wait for; null: of nothing.

@@ -28,7 +28,7 @@ constexpr std::chrono::minutes wall_clock_slack{59};  // a key lives for an hour
 //
 //   epoch     the shard's row if it is in our epoch; its lock keeps the epoch from moving on
 //   parked    entries of these orders among the dead letters; a discarded one must not be stored,
-//             and they know best what a buyer was told
+//             and what was declared of a parked one meanwhile, its event does not know
 //   inserted  the orders that were not there
 //   counted   per item: units and highest place in line of those
 //   moved     the items' rows afterwards
@@ -57,7 +57,7 @@ inserted AS (
     INSERT INTO orders (order_id, shard, user_id, item_id, quantity, sequence, accepted_at,
                         durability, key, trace)
     SELECT order_id, shard, user_id, item_id, quantity, sequence, accepted_at,
-           coalesce(p.durability, w.durability), key, trace
+           CASE p.durability WHEN 'redis' THEN 'redis' ELSE w.durability END, key, trace
     FROM wanted w LEFT JOIN parked p ON p.event_id = w.order_id
     WHERE EXISTS (SELECT FROM epoch)
       AND order_id NOT IN (SELECT event_id FROM parked WHERE status = 'discarded')

@@ -63,6 +63,11 @@ constexpr std::array key_tables{
     KeyTable{select_piece_end, select_keys},
 };
 
+constexpr std::array<std::string_view, 2> lower_durability{
+    "UPDATE failed_order_events SET durability = 'redis' "
+    "WHERE consumer = 'orders' AND event_id = ANY($1) AND durability = 'database'",
+    "UPDATE orders SET durability = 'redis' WHERE order_id = ANY($1) AND durability = 'database'"};
+
 /// The lowest id an order made at `time` or later may have.
 domain::OrderId first_id_at(domain::WallTime time) {
     const auto since = std::max<std::int64_t>(0, time.time_since_epoch().count());
@@ -92,20 +97,18 @@ Record::Result<std::set<domain::OrderId>> Record::stored(std::span<const domain:
     return found;
 }
 
-// In pieces, each a transaction of its own: what is told once needs no second telling, so a server
-// that is slow gets on with it too.
+// In pieces, and parked ones first, each by a statement of its own: an order goes from there to the
+// stored ones and never back, and what is told once needs no second telling, so that a slow server
+// gets on with it too. Meanwhile the leads must not be silent for long.
 Record::Result<void> Record::declare(std::span<const domain::OrderId> orders) {
     while (!orders.empty()) {
         const auto piece = orders.first(std::min(orders.size(), declared_a_call));
         orders = orders.subspan(piece.size());
-        auto done = connection_.write(
-            "WITH stored AS (UPDATE orders SET durability = 'redis' "
-            "WHERE order_id = ANY($1) AND durability = 'database') "
-            "UPDATE failed_order_events SET durability = 'redis' "
-            "WHERE consumer = 'orders' AND event_id = ANY($1) AND durability = 'database'",
-            {std::vector(piece.begin(), piece.end())}
-        );
-        if (!done) return failed(done.error(), "note what buyers were told");
+        if (!held_.empty()) static_cast<void>(leads_.read("SELECT"));
+        for (const std::string_view lower : lower_durability) {
+            auto done = connection_.write(lower, {std::vector(piece.begin(), piece.end())});
+            if (!done) return failed(done.error(), "note what buyers were told");
+        }
     }
     return {};
 }

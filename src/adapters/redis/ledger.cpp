@@ -293,8 +293,13 @@ std::expected<void, LedgerError> Ledger::settle(
         const auto& key = asked.batch[promise.at].key;
         arguments.push_back(key ? bytes_of(*key) : std::string{});
     }
-    const auto reply = calls_.eval(scripts().settle, arguments);
-    if (!reply) return std::unexpected(LedgerError::outcome_unknown);
+    // In another life than the one that was waited in, what is found there says nothing of them.
+    bool same_life = true;
+    const auto reply = calls_.eval(scripts().settle, [&](const Life& life) {
+        same_life = life.epoch == moment_epoch_;
+        return same_life ? arguments : ShardCalls::Arguments{""};
+    });
+    if (!reply || !same_life) return std::unexpected(LedgerError::outcome_unknown);
     if (reply->items.size() != 2 || reply->items[1].items.size() != promises.size()) {
         return not_understood(options_.shard, "levels");
     }

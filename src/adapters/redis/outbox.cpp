@@ -69,7 +69,8 @@ std::expected<Outbox::Look, OutboxError> Outbox::read(
     std::size_t max, std::chrono::milliseconds wait
 ) {
     const ShardKeys& keys = calls_.keys();
-    const std::string count = std::to_string(std::max<std::size_t>(1, max / entry_size_));
+    // And one more, which may say what was declared of those before it.
+    const std::string count = std::to_string(1 + std::max<std::size_t>(1, max / entry_size_));
     const std::string wait_ms = std::to_string(wait.count());
     std::vector<std::string_view> read{"XREAD", "COUNT", count};
     if (wait.count() > 0) read.insert(read.end(), {"BLOCK", wait_ms});
@@ -110,8 +111,12 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
         const auto moment = moment_of(each);
         auto entry = read_entry(bytes_of_entry(each));
         if ((!moment || !entry) && pulled_.empty()) return damaged(each);
-        if (!moment || !entry) return events;
+        if (!moment || !entry) {
+            lower(events);
+            return events;
+        }
         auto& fresh = entry->events;
+        if (events.size() >= max && !fresh.empty()) break;
         if (!fresh.empty()) {
             entry_size_ = std::max<std::size_t>(1, (entry_size_ + fresh.size()) / 2);
         }
@@ -123,14 +128,14 @@ std::expected<std::vector<domain::Event>, OutboxError> Outbox::take(
             {.moment = *moment, .left = fresh.size(), .declared = std::move(entry->declared)}
         );
         std::ranges::move(fresh, std::back_inserter(events));
-        if (events.size() >= max) break;
     }
     damage_.clear();
     lower(events);
     return events;
 }
 
-/// What is known already need not be told the record afterwards.
+/// So that they are stored right the first time. The record is told all the same when they are
+/// acknowledged: some may be stored already, as they were read before.
 void Outbox::lower(std::span<domain::Event> events) const {
     std::set<domain::OrderId> declared;
     for (const Pulled& each : pulled_) declared.insert(each.declared.begin(), each.declared.end());

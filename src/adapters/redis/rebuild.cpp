@@ -80,6 +80,7 @@ std::expected<Rebuilt, RecordError> Rebuild::run() {
     done_ = {};
     waiting_.clear();
     declared_.clear();
+    stored_until_ = 0;
     beat_at_ = clock_.monotonic() + options_.beat_every;
     tell_at_ = {};
     calls_.doubt();
@@ -204,7 +205,8 @@ std::expected<void, RecordError> Rebuild::count_entries(
     const Begun& begun, std::span<const Reply> entries
 ) {
     if (auto kept = keep_lead(); !kept) return kept;
-    std::vector<domain::Event> events;
+    std::vector<OutboxEntry> read;
+    std::vector<domain::OrderId> ids;
     std::vector<Key> keys;
     for (const Reply& each : entries) {
         auto entry = read_entry(bytes_of_entry(each));
@@ -217,25 +219,31 @@ std::expected<void, RecordError> Rebuild::count_entries(
         for (domain::Event& event : entry->events) {
             if (declared_.erase(event.order.id) > 0) event.order.durability = Durability::redis;
             if (event.key) keys.push_back({*event.key, {event.order, entry->moment, false}});
-            events.push_back(std::move(event));
+            ids.push_back(event.order.id);
         }
+        read.push_back(std::move(*entry));
     }
-    std::vector<domain::OrderId> ids;
-    ids.reserve(events.size());
-    for (const domain::Event& event : events) ids.push_back(event.order.id);
     const auto stored = record_.stored(ids);
     if (!stored) return std::unexpected(stored.error());
-    for (const domain::Event& event : events) {
+    for (const OutboxEntry& entry : read) count_entry(entry, *stored);
+    if (begun.keys_kept) return {};
+    return write_keys(begun, keys);
+}
+
+void Rebuild::count_entry(const OutboxEntry& entry, const std::set<domain::OrderId>& stored) {
+    bool open = entry.events.empty();
+    for (const domain::Event& event : entry.events) {
         const domain::Order& order = event.order;
         Waiting& waiting = waiting_[order.item];
         waiting.sequence = std::max(waiting.sequence, order.sequence);
-        if (stored->contains(order.id)) continue;
+        if (stored.contains(order.id)) continue;
+        open = true;
         waiting.units += order.quantity;
         waiting.users[order.user] += order.quantity;
         ++done_.waiting;
     }
-    if (begun.keys_kept) return {};
-    return write_keys(begun, keys);
+    // They are stored in the order they stand here.
+    if (!open) stored_until_ = std::max(stored_until_, entry.moment);
 }
 
 std::expected<void, RecordError> Rebuild::write_items() {
@@ -390,7 +398,8 @@ std::expected<void, RecordError> Rebuild::open(const Begun& begun) {
         std::to_string(begun.moment),
         std::to_string(begun.now.time_since_epoch().count()),
         std::to_string(begun.placed),
-        lifetime()};
+        lifetime(),
+        std::to_string(stored_until_)};
     const auto opened = step("open", words);
     if (!opened) return std::unexpected(opened.error());
     return {};

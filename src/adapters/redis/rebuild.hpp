@@ -116,6 +116,7 @@ private:
     [[nodiscard]] Result<Begun> begin();
     [[nodiscard]] Result<void> count_outbox(const Begun& begun);
     [[nodiscard]] Result<void> count_entries(const Begun& begun, std::span<const Reply> entries);
+    void count_entry(const OutboxEntry& entry, const std::set<domain::OrderId>& stored);
     [[nodiscard]] Result<void> write_items();
     [[nodiscard]] Result<void> write_item(const ports::RecordedItem& item);
     [[nodiscard]] Result<void> write_bought(
@@ -146,6 +147,7 @@ private:
     base::MonotonicTime tell_at_{};
     std::uint64_t generation_ = 0;
     std::map<domain::ItemId, Waiting> waiting_;
+    Moment stored_until_ = 0;             // all of the outbox up to here is stored
     std::set<domain::OrderId> declared_;  // of level redis; their orders are not met yet
 };
 

@@ -14,7 +14,8 @@
 --   bought item, then user and units by turns, as often as needed
 --   keys   lifetime of keys (us), moment now, then key, its moment, record by turns; what is still
 --          known stays, since its age is known better
---   open   moment, seen, placed, lifetime of keys (us): opens the shard
+--   open   moment, seen, placed, lifetime of keys (us), moment up to which all is stored: opens the
+--          shard. A server that lost its tail may have known less of what is stored.
 -- Errors   STALE: a newer rebuild has begun, or Redis forgot this one; nothing is written
 
 local call, prefix, step = redis.call, ARGV[1], ARGV[3]
@@ -75,6 +76,8 @@ elseif step == 'keys' then
   end
 elseif step == 'open' then
   call('UNLINK', prefix .. 'released')
+  local relayed = tonumber(call('GET', prefix .. 'relayed') or '0') or 0
+  if tonumber(ARGV[8]) > relayed then call('SET', prefix .. 'relayed', ARGV[8]) end
   call('MSET', prefix .. 'moment', ARGV[4], prefix .. 'seen', ARGV[5], prefix .. 'placed', ARGV[6],
     prefix .. 'ttl', ARGV[7], KEYS[1], ARGV[2])
 end

@@ -448,6 +448,30 @@ TEST_F(RedisLedger, WhatIsDeclaredStaysDeclared) {
     EXPECT_EQ(order_of(*node, {.key = "k"}).durability, Durability::redis);
 }
 
+// Each has a batch of its own: more than one call settles.
+TEST_F(RedisLedger, ManyThatAreRepeatedAtOnceAreAllDeclared) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    const auto pass = [&](std::chrono::milliseconds by) { shop.clock.pass(by); };
+    const auto waiting = open(options, pass);
+    EXPECT_EQ(Shop::change(waiting->ledger, test::stock_set("shoe", 1000)), "ok");
+    std::vector<domain::OrderRequest> batch;
+    for (int i = 0; i < 65; ++i) {
+        const std::string key = std::to_string(i);
+        const test::Wish wish{.key = key};
+        EXPECT_EQ(shop.place(waiting->ledger, wish), name(LedgerError::outcome_unknown));
+        batch.push_back(shop.request(wish));
+    }
+    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    const auto declaring = shop.node(options, pass);
+    std::vector<domain::Outcome> outcomes(batch.size());
+    ASSERT_TRUE(declaring->ledger.place(batch, outcomes).has_value());
+    for (const domain::Outcome& outcome : outcomes) {
+        EXPECT_EQ(std::get<Accepted>(outcome).order.durability, Durability::redis);
+    }
+    EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "67") << "65 batches, and two calls";
+}
+
 // Its wait is longer than that of the node that a repeat came to.
 TEST_F(RedisLedger, WhatAnotherNodeDeclaredIsNotAnsweredAsMore) {
     NodeOptions options;

@@ -264,15 +264,19 @@ TEST_F(RedisOutbox, WhatIsDeclaredStandsBehindItsOrdersAndIsNoEvent) {
     EXPECT_EQ(reader.pending().value(), 2U);
     EXPECT_EQ(reader.find(order.id).value()->durability, domain::Durability::redis);
 
-    const auto events = pull();
+    const auto events = pull(2);
     ASSERT_EQ(events.size(), 2U);
-    EXPECT_EQ(events[1].order.durability, domain::Durability::redis);
+    EXPECT_EQ(events[1].order.durability, domain::Durability::redis) << "read with it";
+    auto before = events;
+    for (auto& each : before) each.order.durability = domain::Durability::database;
+    EXPECT_EQ(shop.truth.deliver(before).delivered, 2U) << "as read before it was declared";
     shop.truth.fail_with(ports::RecordError::unavailable);
     EXPECT_FALSE(node->outbox.acknowledge(events).has_value());
     EXPECT_EQ(entries(), "2") << "nothing is forgotten before";
     shop.truth.fail_with(std::nullopt);
     EXPECT_TRUE(node->outbox.acknowledge(events).has_value());
     EXPECT_EQ(entries(), "0");
+    EXPECT_EQ(shop.truth.find(order.id).value()->durability, domain::Durability::redis);
 }
 
 // The relay had pulled them before somebody's wait for them expired.
@@ -290,10 +294,11 @@ TEST_F(RedisOutbox, WhatIsDeclaredOfStoredOrdersReachesTheRecordByItself) {
     EXPECT_TRUE(node->outbox.acknowledge(events).has_value());
     EXPECT_EQ(recorded(), domain::Durability::database);
     EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "1");
+    EXPECT_EQ(node->outbox.depth().pending, 0U);
+    EXPECT_EQ(node->outbox.depth().oldest_age.count(), 0) << "no order waits";
     EXPECT_TRUE(pull().empty());
     EXPECT_EQ(recorded(), domain::Durability::redis);
     EXPECT_EQ(shop.cli({"XLEN", "fc:{s0}:outbox"}), "0");
-    EXPECT_EQ(node->outbox.depth().oldest_age.count(), 0);
 }
 
 TEST_F(RedisOutbox, AReaderSeesWhenTheLineHasPassed) {

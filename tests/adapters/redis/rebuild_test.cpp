@@ -424,7 +424,9 @@ TEST_F(RedisRebuild, ADeclaredOrderIsAnsweredAsItWasTold) {
         return std::get<domain::Accepted>(outcomes.front()).order.durability;
     };
     EXPECT_EQ(shop.place(waiting->ledger, {.key = "k"}), name(LedgerError::outcome_unknown));
-    EXPECT_TRUE(with_ttl(25h)) << "the key is a record of its own now, still open";
+    with_ttl(25h);
+    const std::string slice = shop.cli({"KEYS", "fc:{s0}:keys:*"});
+    EXPECT_EQ(shop.cli({"HLEN", slice}), "1") << "the key has a record of its own now, still open";
     options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
     const auto declaring = shop.node(options, pass);
     EXPECT_EQ(told(*declaring), Durability::redis);
@@ -443,6 +445,27 @@ TEST_F(RedisRebuild, ADeclaredOrderIsAnsweredAsItWasTold) {
     EXPECT_TRUE(node->drain());
     shop.cli({"FLUSHALL"});
     EXPECT_EQ(told(*with_ttl(27h)), Durability::redis) << "Redis forgot all";
+}
+
+// Redis came back without its last second: it does not know that the order was acknowledged.
+TEST_F(RedisRebuild, WhatWasStoredIsNotDeclaredLess) {
+    NodeOptions options;
+    options.ledger.level = Durability::database;
+    const auto pass = [&](std::chrono::milliseconds by) { shop.clock.pass(by); };
+    EXPECT_EQ(
+        shop.place(shop.node(options, pass)->ledger, {.key = "k"}),
+        name(LedgerError::outcome_unknown)
+    );
+    const auto events = node->outbox.pull(1, {});
+    EXPECT_FALSE(shop.truth.deliver(*events).failure);
+    EXPECT_TRUE(node->rebuild.run().has_value());
+    options.ledger.when_slow = LedgerOptions::WhenSlow::declare;
+    const auto declaring = shop.node(options, pass);
+    const std::vector batch{shop.request({.key = "k"})};
+    std::vector<domain::Outcome> outcomes(1);
+    ASSERT_TRUE(declaring->ledger.place(batch, outcomes).has_value());
+    const auto& order = std::get<domain::Accepted>(outcomes.front()).order;
+    EXPECT_EQ(order.durability, Durability::database);
 }
 
 TEST_F(RedisRebuild, TellsItsProgressOnceAPeriodHoweverManyPiecesThereAre) {
