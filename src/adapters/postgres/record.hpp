@@ -85,6 +85,7 @@ private:
     [[nodiscard]] Result<std::variant<ports::Changed, Rejected>> change_locked(
         unsigned shard, const domain::StockChange& change, const Live& live, const Lower& lower
     );
+    void keep_leads();
     [[nodiscard]] Result<domain::OrderId> piece_end(std::string_view sql, domain::OrderId from);
     [[nodiscard]] Result<std::vector<ports::RecordedKey>> read_keys(
         std::string_view sql, std::initializer_list<Param> params

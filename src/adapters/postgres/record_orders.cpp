@@ -99,12 +99,12 @@ Record::Result<std::set<domain::OrderId>> Record::stored(std::span<const domain:
 
 // In pieces, and parked ones first, each by a statement of its own: an order goes from there to the
 // stored ones and never back, and what is told once needs no second telling, so that a slow server
-// gets on with it too. Meanwhile the leads must not be silent for long.
+// gets on with it too.
 Record::Result<void> Record::declare(std::span<const domain::OrderId> orders) {
     while (!orders.empty()) {
         const auto piece = orders.first(std::min(orders.size(), declared_a_call));
         orders = orders.subspan(piece.size());
-        if (!held_.empty()) static_cast<void>(leads_.read("SELECT"));
+        keep_leads();
         for (const std::string_view lower : lower_durability) {
             auto done = connection_.write(lower, {std::vector(piece.begin(), piece.end())});
             if (!done) return failed(done.error(), "note what buyers were told");
@@ -147,8 +147,12 @@ Record::Result<Record::Bought> Record::bought(
 
 // Of millions of orders all pieces take longer than the server lets the leads be silent; whether
 // they are still ours is asked by who relies on them.
-Record::Result<domain::OrderId> Record::piece_end(std::string_view sql, domain::OrderId from) {
+void Record::keep_leads() {
     if (!held_.empty()) static_cast<void>(leads_.read("SELECT"));
+}
+
+Record::Result<domain::OrderId> Record::piece_end(std::string_view sql, domain::OrderId from) {
+    keep_leads();
     auto next = connection_.read(sql, {from, options_.orders_a_piece});
     if (!next) return failed(next.error(), "look for the end of a piece");
     return next->empty() ? id_max : next->id(0, 0);
